@@ -14,7 +14,7 @@ from submissions.text import fold, strip_marks
 FOLDER = Path(__file__).parent / "form_sets"
 
 Effect = Literal["hold", "blank", "report"]
-"""What an unlawful cell does: the row is held back, the cell is left empty and the row loads, or it is only reported."""
+"""What an unlawful cell does: the row is held back; the cell is left empty and the row loads; or it is only told."""
 
 
 class _Part(BaseModel):
@@ -149,7 +149,7 @@ class OneRowForEach(_Part):
 
 
 class Identity(_Part):
-    """The columns that tell a subject without its code, and the form that holds the same subjects under the same code."""
+    """The columns that tell a subject without its code, and the form that holds the same subjects."""
 
     columns: tuple[str, ...]
     partner: str
@@ -184,7 +184,7 @@ class Form(_Part):
 
     @cached_property
     def indispensable(self) -> frozenset[str]:
-        """Keys of the columns without whose headings the form cannot be read: required ones, levels and their reasons."""
+        """Keys of the columns without whose headings the form cannot be read: required ones, levels and reasons."""
         either = (self.exactly_one.level, self.exactly_one.reason) if self.exactly_one else ()
         return frozenset(
             column.key for column in self.columns if column.required or column.list == "level" or column.key in either

@@ -178,12 +178,18 @@ def _run(
     order = sorted(tasks, key=lambda position: -tasks[position].path.stat().st_size)
     broken = []
     with _pool(workers) as pool:
-        futures: dict[Future[FileResult], int] = {pool.submit(_read_guarded, tasks[place]): place for place in order}
-        for future in as_completed(futures):
+        futures: dict[int, Future[FileResult]] = {}
+        try:
+            for position in order:
+                futures[position] = pool.submit(_read_guarded, tasks[position])
+        except BrokenProcessPool:
+            broken += [position for position in order if position not in futures]
+        places = {future: position for position, future in futures.items()}
+        for future in as_completed(places):
             try:
-                done(futures[future], future.result())
+                done(places[future], future.result())
             except BrokenProcessPool:
-                broken.append(futures[future])
+                broken.append(places[future])
     for position in sorted(broken):
         with _pool(1) as pool:
             try:
@@ -204,7 +210,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _read_guarded(task: _Task) -> FileResult:
-    """Read one file; a fault of the program is told without any value of the file, and leaves the file to be read again."""
+    """Read one file; a fault of the program is told without any value of the file, which will be read again."""
     pa.set_cpu_count(1)
     try:
         return _read(task)

@@ -133,7 +133,8 @@ def _missing_row_issues(missing: list[MissingRow]) -> list[dict[str, object]]:
                 column=rule.here,
                 rule="row_missing",
                 expected=rule.described,
-                message=f"{item.form.form.title} thiếu dòng cho mã ở {item.caller.form.title}, ô {place}: hãy bổ sung dòng.",
+                message=f"{item.form.form.title} thiếu dòng cho mã ở {item.caller.form.title}, "
+                f"ô {place}: hãy bổ sung dòng.",
             )
         )
     return found

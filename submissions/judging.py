@@ -1,5 +1,6 @@
 """Judging: is each cell lawful, and what does an unlawful one do to its row. One mistake is one issue."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -94,7 +95,9 @@ def _judge_cells(table: Table, form_set: FormSet, year: int) -> Judged:
         if cells is None:
             values[column.key] = rules[column.key] = np.full(size, None, dtype=object)
             continue
-        values[column.key], rules[column.key] = parse_column(cells, parser(column, form_set.spellings, year))
+        values[column.key], rules[column.key] = parse_column(
+            cells.codes, cells.distinct, parser(column, form_set.spellings, year)
+        )
     judged = Judged(
         table,
         pd.DataFrame(values, dtype=object).reindex(range(size)),
@@ -106,21 +109,18 @@ def _judge_cells(table: Table, form_set: FormSet, year: int) -> Judged:
             judged.blame(np.flatnonzero(judged.blank(column.key)), column.key, "required")
         for by, value in column.card_when.items():
             cards = judged.filled(column.key) & (judged.values[by] == value).to_numpy()
-            unlike = cards & ~judged.values[column.key].astype("str").str.fullmatch(column.pattern or "").to_numpy()
-            judged.blame(np.flatnonzero(unlike), column.key, "pattern")
+            codes = judged.values[column.key]
+            shape = re.compile(column.pattern or "")
+            rows = [row for row in np.flatnonzero(cards) if not shape.fullmatch(codes[row])]
+            judged.blame(np.array(rows, dtype=int), column.key, "pattern")
     return judged
 
 
-def _identities(form: Judged) -> pd.Series:
-    """The subject of each row told without its code; rows in which it cannot be told have none."""
+def _identity(form: Judged, row: int) -> tuple[str, ...] | None:
+    """The subject of a row told without its code; None where it cannot be told."""
     columns = form.form.identity.columns if form.form.identity else ()
-    if not columns:
-        return pd.Series(None, index=form.values.index, dtype=object)
-    filled = np.logical_and.reduce([form.filled(column) for column in columns])
-    told = pd.Series("", index=form.values.index[filled], dtype="str")
-    for column in columns:
-        told = told + "\x1f" + form.values.loc[filled, column].astype("str").str.casefold()
-    return told.reindex(form.values.index).astype(object)
+    told = [form.values.at[row, column] for column in columns]
+    return tuple(str(part).casefold() for part in told) if told and None not in told else None
 
 
 def _judge_uniqueness(form: Judged, judged: Mapping[str, Judged]) -> None:
@@ -137,26 +137,20 @@ def _judge_uniqueness(form: Judged, judged: Mapping[str, Judged]) -> None:
     doubled = keys[keys.duplicated(keep=False)]
     if doubled.empty:
         return
-    owners: dict[str, set[str]] = {}
-    identity = form.form.identity
-    own = _identities(form) if identity else None
-    if identity and identity.partner in judged:
-        partner = judged[identity.partner]
-        key = pd.Series(partner.values[partner.form.unique[0]])
-        for code, subject in zip(key, _identities(partner), strict=True):
-            if code is not None and isinstance(subject, str):
-                owners.setdefault(code, set()).add(subject)
+    owners: dict[object, set[tuple[str, ...] | None]] = {}
+    if form.form.identity and form.form.identity.partner in judged:
+        partner = judged[form.form.identity.partner]
+        codes = partner.values[partner.form.unique[0]]
+        for row in np.flatnonzero(codes.isin(doubled[unique[0]])):
+            owners.setdefault(codes[row], set()).add(_identity(partner, row))
     losers: list[int] = []
-    for code, rows in doubled.groupby(unique, sort=False).groups.items():
-        rows = list(rows)
-        agreeing = [row for row in rows if own is not None and own[row] in owners.get(_single(code), ())]
+    for group in doubled.groupby(unique, sort=False).groups.values():
+        rows = list(group)
+        told = owners.get(doubled.at[rows[0], unique[0]], set()) - {None}
+        agreeing = [row for row in rows if _identity(form, row) in told]
         owner = agreeing[0] if agreeing else rows[0]
         losers += [row for row in rows if row != owner]
-    form.blame(np.array(losers), unique[0], "duplicate")
-
-
-def _single(code: object) -> object:
-    return code[0] if isinstance(code, tuple) else code
+    form.blame(np.array(losers, dtype=int), unique[0], "duplicate")
 
 
 class _Present:
@@ -192,7 +186,7 @@ class _Present:
         return usage
 
     def _pairs(self, table: str) -> list[tuple[int, object]]:
-        """Rows of the form without a counterpart under their key, with the key of the same subject in the partner form."""
+        """Rows of the form without a counterpart under their key, with the key that the partner form has for them."""
         form = self.judged[table]
         identity = form.form.identity
         if identity is None or identity.partner not in self.judged:
@@ -203,19 +197,18 @@ class _Present:
         lone_there = there.notna() & ~there.isin(set(here.dropna()))
         if not lone_here.any() or not lone_there.any():
             return []
-        subjects = _identities(partner)[lone_there].dropna()
-        by_subject: dict[str, list[object]] = {}
-        for row, subject in subjects.items():
-            by_subject.setdefault(subject, []).append(there[row])
-        own = _identities(form)
+        by_subject: dict[tuple[str, ...] | None, list[object]] = {}
+        for row in np.flatnonzero(lone_there):
+            by_subject.setdefault(_identity(partner, row), []).append(there[row])
+        by_subject.pop(None, None)
         pairs = []
         for row in np.flatnonzero(lone_here):
-            if by_subject.get(own[row]):
-                pairs.append((row, by_subject[own[row]].pop(0)))
+            if codes := by_subject.get(_identity(form, row)):
+                pairs.append((row, codes.pop(0)))
         return pairs
 
     def _blame_strays(self, table: str) -> None:
-        """A key that nobody refers to, where the same subject's key in the partner form is referred to: mistyped here."""
+        """A key that nobody refers to, where the partner form's key for the subject is referred to: mistyped here."""
         form = self.judged[table]
         if form.form.identity is None:
             return
@@ -235,6 +228,8 @@ class _Present:
         if form.form.identity is None:
             return set()
         unlawful = form.rules[form.form.unique[0]].notna()
+        if not unlawful.any():
+            return set()
         return {code for row, code in self._pairs(table) if unlawful[row]}
 
     def keys(self, table: str, where: Mapping[str, tuple[str, ...]]) -> set[object]:
@@ -293,7 +288,7 @@ def _judge_rows(form: Judged) -> None:
 
 
 def _judge_equations(form: Judged) -> None:
-    """Totals against their parts. A total that breaks its own equation, but mends the next when corrected, is the mistake."""
+    """Totals against their parts; a total found wrong is corrected before it serves as a part of another."""
     equations = form.form.equations
     if equations is None:
         return

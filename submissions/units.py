@@ -1,4 +1,4 @@
-"""The lists that the province gives: which units are expected to report, and which exceptions to the cap were decided."""
+"""The lists that the province gives: units expected to report, and exceptions to the cap that were decided."""
 
 from pathlib import Path
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import numpy as np
-import pandas as pd
 
 from submissions.form_set import Column, period
 from submissions.text import clean, fold
@@ -28,7 +27,7 @@ _YEAR_FIRST = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[ T]00:00:00)?")
 
 def is_blank(cell: object) -> bool:
     """Whether nothing was entered: an empty cell, or only spaces."""
-    return cell is None or (isinstance(cell, str) and not clean(cell))
+    return cell is None or (isinstance(cell, str) and (not cell or (not cell[:1].isalnum() and not clean(cell))))
 
 
 def shown(cell: object) -> str:
@@ -167,11 +166,15 @@ def parser(column: Column, spellings: dict[str, dict[str, str]], year: int) -> C
     return _bounded(parse, column, year) if column.type in {"integer", "number", "date"} else parse
 
 
-def parse_column(cells: np.ndarray, parse: Callable[[object], Parsed]) -> tuple[np.ndarray, np.ndarray]:
-    """Values and broken rules of a column of cells (object arrays, None for neither); blank cells have neither."""
-    codes, distinct = pd.factorize(cells, use_na_sentinel=True)
-    values = np.empty(len(distinct) + 1, dtype=object)
-    rules = np.empty(len(distinct) + 1, dtype=object)
+def parse_column(
+    codes: np.ndarray, distinct: np.ndarray, parse: Callable[[object], Parsed]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values and broken rules of a column of cells (object arrays, None for neither); blank cells have neither.
+
+    The column comes as its distinct cells and the position of each cell among them.
+    """
+    values = np.empty(len(distinct), dtype=object)
+    rules = np.empty(len(distinct), dtype=object)
     for position, cell in enumerate(distinct):
         if not is_blank(cell):
             values[position], rules[position] = parse(cell)

@@ -2,10 +2,11 @@
 
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
 from submissions.form_set import Form, FormSet
@@ -35,6 +36,37 @@ class CoverField:
     value: object
 
 
+class CellColumn:
+    """The cells of a column, each distinct cell kept once: what is done to a cell is done once for all its like."""
+
+    def __init__(self, codes: np.ndarray, distinct: np.ndarray) -> None:
+        """`codes` are positions in `distinct`."""
+        self.codes = codes
+        self.distinct = distinct
+
+    @classmethod
+    def of(cls, cells: list[object]) -> "CellColumn":
+        """The column that holds these cells."""
+        column = np.empty(len(cells), dtype=object)
+        column[:] = cells
+        return cls(*pd.factorize(column, use_na_sentinel=False))
+
+    def take(self, rows: np.ndarray) -> "CellColumn":
+        """The cells of some rows."""
+        return CellColumn(self.codes[rows], self.distinct)
+
+    def __getitem__(self, row: int) -> object:
+        """One cell."""
+        return self.distinct[self.codes[row]]
+
+    def map(self, function: Callable[[object], object], dtype: type = object) -> np.ndarray:
+        """What `function` makes of each cell."""
+        made = np.empty(len(self.distinct), dtype=dtype)
+        for position, cell in enumerate(self.distinct):
+            made[position] = function(cell)
+        return made[self.codes]
+
+
 @dataclass(frozen=True)
 class Table:
     """The rows of one form: cells by column key, and where they stand in the file."""
@@ -46,7 +78,7 @@ class Table:
     """Column letter by column key."""
     rows: np.ndarray
     """Row number of each record, as Excel counts."""
-    cells: dict[str, np.ndarray]
+    cells: dict[str, CellColumn]
     missing_headings: tuple[str, ...] = ()
     unknown_headings: tuple[str, ...] = ()
 
@@ -293,7 +325,8 @@ def _read_table(form: Form, form_set: FormSet, sheet: str, cells: Cells) -> Tabl
     if doubled:
         raise WorkbookError(
             "DOUBLED_HEADING",
-            f"Trang “{sheet}” ({form.title}), dòng {heading + 1}: tiêu đề lặp lại {', '.join(doubled)}; hãy giữ một cột.",
+            f"Trang “{sheet}” ({form.title}), dòng {heading + 1}: "
+            f"tiêu đề lặp lại {', '.join(doubled)}; hãy giữ một cột.",
         )
     missing = [column for column in form.columns if column.key not in places]
     if absent := [column.heading for column in missing if column.key in form.indispensable]:
@@ -304,10 +337,7 @@ def _read_table(form: Form, form_set: FormSet, sheet: str, cells: Cells) -> Tabl
         )
     body = cells[heading + 1 :]
     body = body[: _end_of_table(body, form_set)]
-    columns = [np.empty(len(body), dtype=object) for _ in places]
-    for column, position in zip(columns, places.values(), strict=True):
-        column[:] = [row[position] for row in body]
-    table = dict(zip(places, columns, strict=True))
+    table = {key: CellColumn.of([row[position] for row in body]) for key, position in places.items()}
     kept = _data_rows(table, body, form, form_set)
     return Table(
         form=form,
@@ -315,7 +345,7 @@ def _read_table(form: Form, form_set: FormSet, sheet: str, cells: Cells) -> Tabl
         heading_row=heading + 1,
         letters={key: column_letter(position) for key, position in places.items()},
         rows=kept + heading + 2,
-        cells={key: column[kept] for key, column in table.items()},
+        cells={key: column.take(kept) for key, column in table.items()},
         missing_headings=tuple(column.heading for column in missing),
         unknown_headings=tuple(unknown),
     )
@@ -337,11 +367,9 @@ def _end_of_table(body: Cells, form_set: FormSet) -> int:
 _NUMBER_OF_A_COLUMN = re.compile(r"\(?\d{1,2}\)?")
 
 
-def _data_rows(table: dict[str, np.ndarray], body: Cells, form: Form, form_set: FormSet) -> np.ndarray:
+def _data_rows(table: dict[str, CellColumn], body: Cells, form: Form, form_set: FormSet) -> np.ndarray:
     """Positions of the rows that are records: not blank, not the row of column numbers, no total, no remark."""
-    blank = {}
-    for key, cells in table.items():
-        blank[key] = np.fromiter((cell == "" or is_blank(cell) for cell in cells), dtype=bool, count=len(cells))
+    blank = {key: cells.map(is_blank, bool) for key, cells in table.items()}
     keep = ~np.logical_and.reduce(list(blank.values()))
     first = np.flatnonzero(keep)[:1]
     if first.size:
@@ -359,7 +387,5 @@ def _data_rows(table: dict[str, np.ndarray], body: Cells, form: Form, form_set: 
         if (keyless[position] and thin[position]) or any(fold(text) in totals for text in texts[:2]):
             keep[position] = False
     for key in form.row_key:
-        words = {cell for cell in {*table[key][keep]} if isinstance(cell, str) and fold(cell) in totals}
-        if words:
-            keep &= ~np.isin(table[key], list(words))
+        keep &= ~table[key].map(lambda cell: isinstance(cell, str) and fold(cell) in totals, bool)
     return np.flatnonzero(keep)
