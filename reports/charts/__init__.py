@@ -1,0 +1,1 @@
+"""Charts, one module each: what it reads, what it says, how it is drawn."""

@@ -1,0 +1,181 @@
+"""Packs: charts bound into one tagged, archivable PDF; a chart that fails stops the pack."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from types import MappingProxyType
+
+import pandas as pd
+import typst
+
+from reports import numbers, style
+from reports.charts import admissions, discipline, distribution, ladder, outliers, scoreboard
+from reports.charts.chart import Chart, ChartError
+from reports.findings import NEEDS as FINDING_TABLES
+from reports.findings import findings_in_brief
+from reports.units import coverage_of
+
+TEMPLATES = Path(__file__).with_name("templates")
+VIETNAM = timezone(timedelta(hours=7))
+STANDARDS = ["ua-1", "a-3a"]
+
+
+class PackError(ValueError):
+    """A pack that cannot be made; the message is Vietnamese and names the chart or table."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack: its charts in order, the template that binds them, and the day it is due each year."""
+
+    name: str
+    title: str
+    charts: tuple[Chart, ...]
+    template: str
+    due_month: int
+    due_day: int
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The marts the pack reads."""
+        needed = {"coverage", "dim_year", *FINDING_TABLES, *(table for chart in self.charts for table in chart.needs)}
+        return tuple(sorted(needed))
+
+
+YEAR_END_REVIEW = Pack(
+    name="kiem-diem-cuoi-nam",
+    title="Kiểm điểm cuối năm",
+    charts=(
+        scoreboard.CHART,
+        distribution.CHART,
+        ladder.CHART,
+        outliers.CHART,
+        discipline.CHART,
+        admissions.CHART,
+    ),
+    template="year_end_review.typ",
+    due_month=1,
+    due_day=15,
+)
+
+PACKS: Mapping[str, Pack] = MappingProxyType({pack.name: pack for pack in (YEAR_END_REVIEW,)})
+
+
+def write_pack(
+    name: str, tables: Mapping[str, pd.DataFrame], *, year: int, build_id: str, province: str, path: Path
+) -> Path:
+    """Write the pack of a year; the same tables give the same bytes, and a failure leaves nothing behind."""
+    pdf = pack_pdf(name, tables, year=year, build_id=build_id, province=province)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False) as aside:
+        written = Path(aside.name)
+        try:
+            aside.write(pdf)
+            aside.flush()
+            os.fsync(aside.fileno())
+            written.chmod(0o640)
+            written.replace(path)
+        except OSError:
+            written.unlink(missing_ok=True)
+            raise
+    return path
+
+
+def pack_pdf(name: str, tables: Mapping[str, pd.DataFrame], *, year: int, build_id: str, province: str) -> bytes:
+    """The pack as PDF/UA-1 and PDF/A-3a, dated by the year it is about."""
+    if name not in PACKS:
+        raise PackError(f"Không có gói báo cáo '{name}'; các gói hiện có: {', '.join(PACKS)}.")
+    pack = PACKS[name]
+    if absent := [table for table in pack.tables if table not in tables]:
+        raise PackError(f"Gói '{pack.title}' thiếu bảng số liệu: {', '.join(absent)}.")
+    document = {
+        "title": pack.title,
+        "province": province,
+        "year": year,
+        "build": build_id,
+        **_standing(tables, year),
+        "findings": [asdict(line) for line in findings_in_brief(tables, year)],
+        "charts": [_page(chart, number, tables, year) for number, chart in enumerate(pack.charts, start=1)],
+    }
+    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[style.FONTS])
+    compiler = typst.Compiler(
+        input=TEMPLATES / pack.template,
+        root=TEMPLATES,
+        font_paths=fonts,
+        sys_inputs={"document": json.dumps(document, ensure_ascii=False)},
+    )
+    try:
+        return compiler.compile(
+            format="pdf",
+            pdf_standards=STANDARDS,
+            timestamp=datetime(year, 12, 31, tzinfo=VIETNAM).astimezone(UTC),
+        )
+    except typst.TypstError as error:
+        raise PackError(f"Không đóng được gói '{pack.title}' thành PDF: {error.message}") from error
+
+
+def _standing(tables: Mapping[str, pd.DataFrame], year: int) -> dict[str, object]:
+    """What the figures rest on: regulation, coverage, and why they are provisional."""
+    coverage = coverage_of(tables, year)
+    reasons = []
+    if coverage.expected is None:
+        reasons.append("chưa rõ số đơn vị phải báo cáo")
+    elif not coverage.is_complete:
+        reasons.append(f"thiếu số liệu của {max(coverage.expected - coverage.received, len(coverage.missing))} đơn vị")
+    if "grassroots_excellence" in tables and tables["grassroots_excellence"].query("year == @year")["held_back"].sum():
+        reasons.append("còn dòng xếp loại đảng viên đang giữ lại chờ đơn vị sửa, chưa tính vào số liệu")
+    return {
+        "coverage": str(coverage),
+        "missing": list(coverage.missing),
+        "reasons": reasons,
+        "regime": _regime(tables["dim_year"].query("year == @year")),
+        "note": _note(tables["dim_year"].query("year == @year")),
+    }
+
+
+def _regime(years: pd.DataFrame) -> str:
+    if years.empty or numbers.is_missing(years.iloc[0]["regime_name"]):
+        return numbers.MISSING
+    row = years.iloc[0]
+    guided = "" if numbers.is_missing(row["guidance"]) else f", Hướng dẫn {row['guidance']}"
+    doubt = "" if row["is_text_confirmed"] else " (chưa đối chiếu nguyên văn)"
+    return f"Quy định {row['regime_name']}{guided}{doubt}"
+
+
+def _note(years: pd.DataFrame) -> str:
+    if years.empty or "structure_note" not in years or numbers.is_missing(years.iloc[0]["structure_note"]):
+        return ""
+    return str(years.iloc[0]["structure_note"])
+
+
+def _page(chart: Chart, number: int, tables: Mapping[str, pd.DataFrame], year: int) -> dict[str, object]:
+    """One chart as the template takes it."""
+    try:
+        data = chart.read(tables, year)
+        table = chart.table(data)
+        with style.house():
+            drawing = style.svg(chart.figure(data))
+        return {
+            "number": number,
+            "name": chart.name,
+            "title": chart.title(data),
+            "subtitle": chart.subtitle(data),
+            "alt": chart.alt(data),
+            "source": chart.source(data),
+            "svg": drawing,
+            "headings": [column.heading for column in table.columns],
+            "texts": [column.is_text for column in table.columns],
+            "widths": [column.wide for column in table.columns],
+            "rows": table.rows(),
+            "note": table.note,
+            "csv": table.csv(),
+            "file": f"bieu-do-{number}-{chart.id}.csv",
+        }
+    except ChartError as error:
+        raise PackError(f"Biểu đồ {number} '{chart.name}' không vẽ được: {error}.") from error
+    except Exception as error:
+        raise PackError(f"Biểu đồ {number} '{chart.name}' không vẽ được ({type(error).__name__}).") from error
