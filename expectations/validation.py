@@ -1,0 +1,144 @@
+"""Running a suite on a frame. Every outcome is passed, failed or not checked; no value of the frame is in it."""
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read while the package is imported
+
+import great_expectations as gx
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.datasource.fluent.interfaces import Batch
+from great_expectations.expectations.expectation import BatchExpectation, Expectation
+
+Status = Literal["passed", "failed", "not_checked"]
+Severity = Literal["critical", "warning"]
+
+FILLED = ("ExpectColumnValuesToNotBeNull", "ExpectFilledWhen")
+"""Expectations for which an empty column is something to judge."""
+
+
+class SuiteError(ValueError):
+    """A suite that was not written with care: each expectation needs a severity and a description."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one expectation."""
+
+    expectation: str
+    columns: tuple[str, ...]
+    description: str
+    severity: Severity
+    status: Status
+    reason: str | None = None
+    could_run: bool = True
+
+    @property
+    def is_blocking(self) -> bool:
+        """Whether it must keep the table from its readers: a critical check that failed or could not run."""
+        return self.severity == "critical" and (self.status == "failed" or not self.could_run)
+
+
+@dataclass(frozen=True)
+class ValidationResult:
+    """Outcomes of all expectations of a suite, in the suite's order."""
+
+    suite: str
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def is_blocking(self) -> bool:
+        """Whether any outcome blocks."""
+        return any(outcome.is_blocking for outcome in self.outcomes)
+
+    @property
+    def status(self) -> Status:
+        """Failed if anything failed; passed only if something was checked and nothing that should run could not."""
+        statuses = {outcome.status for outcome in self.outcomes}
+        if "failed" in statuses:
+            return "failed"
+        all_ran = all(outcome.could_run for outcome in self.outcomes)
+        return "passed" if "passed" in statuses and all_ran else "not_checked"
+
+    def having(self, status: Status) -> tuple[Outcome, ...]:
+        """Outcomes of one status."""
+        return tuple(outcome for outcome in self.outcomes if outcome.status == status)
+
+
+def validate(frame: pd.DataFrame, suite: gx.ExpectationSuite) -> ValidationResult:
+    """Check a frame against a suite."""
+    for expectation in suite.expectations:
+        if expectation.severity not in ("critical", "warning") or not expectation.description:
+            raise SuiteError(f"{suite.name}: {type(expectation).__name__} needs a severity and a description")
+    batch = _batch(frame, suite.name)
+    return ValidationResult(
+        suite.name, tuple(_outcome(expectation, frame, batch) for expectation in suite.expectations)
+    )
+
+
+def _batch(frame: pd.DataFrame, name: str) -> Batch:
+    """The frame as Great Expectations wants it, in a context that keeps nothing and reports nowhere."""
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    asset = context.data_sources.add_pandas(name="frames").add_dataframe_asset(name=name)
+    return asset.add_batch_definition_whole_dataframe("whole").get_batch(batch_parameters={"dataframe": frame})
+
+
+def _outcome(expectation: Expectation, frame: pd.DataFrame, batch: Batch) -> Outcome:
+    """Outcome of one expectation."""
+    columns = _columns(expectation)
+    absent = [column for column in columns if column not in frame.columns]
+    status: Status = "not_checked"
+    could_run, reason = True, None
+    if absent:
+        could_run, reason = False, f"Không chạy được: bảng thiếu cột {', '.join(absent)}."
+    else:
+        reason = _nothing_to_check(expectation, columns, frame)
+    if reason is None:
+        result = batch.validate(expectation, result_format="BOOLEAN_ONLY")
+        error = _error(result.exception_info)
+        if error:
+            could_run, reason = False, f"Không chạy được: {error}."
+        else:
+            status = "passed" if result.success else "failed"
+    return Outcome(
+        expectation=type(expectation).__name__,
+        columns=columns,
+        description=expectation.description,
+        severity=str(getattr(expectation.severity, "value", expectation.severity)),
+        status=status,
+        reason=reason,
+        could_run=could_run,
+    )
+
+
+def _columns(expectation: Expectation) -> tuple[str, ...]:
+    """Columns an expectation reads."""
+    single = [getattr(expectation, name, None) for name in ("column", "column_A", "column_B")]
+    return tuple(name for name in (*single, *(getattr(expectation, "column_list", None) or ())) if name)
+
+
+def _nothing_to_check(expectation: Expectation, columns: tuple[str, ...], frame: pd.DataFrame) -> str | None:
+    """Why there is nothing to check, where there is nothing: an expectation is not passed for want of rows."""
+    if not columns or not isinstance(expectation, BatchExpectation):
+        return None
+    if frame.empty:
+        return "Bảng không có dòng nào để kiểm tra."
+    if type(expectation).__name__ not in FILLED and frame[list(columns)].isna().all(axis=None):
+        return "Cột không có giá trị nào để kiểm tra."
+    why = getattr(expectation, "why_not_checked", None)
+    return why(frame) if why else None
+
+
+def _error(exception_info: dict) -> str | None:
+    """Kind of error that kept an expectation from running; never its message, which may quote a value."""
+    if "raised_exception" in exception_info and not exception_info["raised_exception"]:
+        return None
+    traces = [exception_info, *(info for info in exception_info.values() if isinstance(info, dict))]
+    lines = [str(trace.get("exception_traceback") or "").strip().splitlines() for trace in traces]
+    last = next((line[-1] for line in lines if line), "")
+    kind = last.split(":")[0].split(".")[-1].strip()
+    return kind if kind.isidentifier() else "lỗi không rõ"

@@ -1,0 +1,89 @@
+"""Disciplinary cases of a year, and what is not known of them."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from ratings import wording
+from ratings.outcomes import NOT_CHECKED, in_force, subjects
+from ratings.rules import Catalogue, Rule
+
+MEMBER, ORGANISATION = "Đảng viên", "Tổ chức đảng"
+"""Whom a case may concern."""
+
+GRAVITY = {form: order for order, form in enumerate(("Khiển trách", "Cảnh cáo", "Cách chức", "Khai trừ", "Giải tán"))}
+"""Forms of discipline, mildest first."""
+
+Marts = Mapping[str, pd.DataFrame]
+
+
+def cases(marts: Marts, subject: str) -> pd.DataFrame:
+    """Cases against members or against organisations, from the units' reports and the Commission's register."""
+    frame = marts["discipline_case"]
+    column = "subject_member_key" if subject == MEMBER else "subject_org_code"
+    frame = frame[(frame["subject"] == subject) & frame[column].notna()]
+    return described(frame.assign(subject_key=frame[column], gravity=frame["form"].map(GRAVITY).fillna(-1)))
+
+
+def described(frame: pd.DataFrame) -> pd.DataFrame:
+    """Cases with their form, decision, bearing on duty and book in words."""
+    duty = frame["duty_related"].map({True: "liên quan nhiệm vụ", False: "không liên quan nhiệm vụ"}).astype("str")
+    book = frame["in_report"].fillna(False).astype(int) + 2 * frame["in_register"].fillna(False).astype(int)
+    words = wording.phrase(
+        "{form} theo Quyết định số {number} ngày {date} ({duty}; {book})",
+        form=frame["form"].str.lower().fillna("(chưa rõ hình thức)"),
+        number=frame["decision_no"].fillna("chưa rõ"),
+        date=wording.date(frame["decided_on"]).fillna("chưa rõ"),
+        duty=duty.fillna("chưa rõ có liên quan nhiệm vụ hay không"),
+        book=book.map({0: "chưa rõ nguồn", 1: "Biểu 8", 2: "Sổ kỷ luật", 3: "Biểu 8 và Sổ kỷ luật"}),
+    )
+    return frame.assign(described=words)
+
+
+def received(marts: Marts) -> pd.DataFrame:
+    """Units and years with a report in force."""
+    sent = marts["fct_submission"]
+    return sent[(sent["source_kind"] == "unit") & sent["is_in_force"].fillna(False)]
+
+
+def held_back_rows(marts: Marts, form: str) -> pd.DataFrame:
+    """Rows of a form held back in the reports in force, by year and unit."""
+    forms = marts["fct_submission_form"]
+    rows = received(marts).merge(forms[forms["form"] == form], on="source_hash")
+    return rows.groupby(["year", "unit_code"], as_index=False)["held_back"].sum()
+
+
+def unread(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFrame:
+    """Subjects standing for discipline rows held back that no case of the register explains."""
+    key = ["year", "unit_code"]
+    matches = marts["discipline_match"]
+    explained = matches[matches["is_match_held_back"].fillna(False)].drop_duplicates("matched_record_id")
+    explained = explained.groupby(key, as_index=False)["matched_record_id"].size()
+    rows = in_force(held_back_rows(marts, "disciplines"), rule, rules).merge(explained, on=key, how="left")
+    rows["cases"] = rows["held_back"] - rows["size"].fillna(0).astype("Int64")
+    rows = rows[rows["cases"] > 0].assign(outcome=NOT_CHECKED)
+    return subjects(
+        rows,
+        subject_kind="unit",
+        subject_key=rows["unit_code"] + "|Biểu 8",
+        reason="dòng kỷ luật bị giữ lại (Biểu 8), chưa xác định được là vụ việc nào",
+    )
+
+
+def lacking_in_register(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFrame:
+    """Subjects that stand for no case and only say what is missing of the Commission's register of the year."""
+    sent = marts["fct_submission"]
+    register = sent[(sent["source_kind"] == "register") & sent["is_in_force"].fillna(False)]
+    forms = marts["fct_submission_form"]
+    rows = register.merge(forms[forms["form"] == "discipline_register"], on="source_hash", how="left")
+    rows = rows.groupby("year", as_index=False)["held_back"].sum()
+    units = in_force(received(marts), rule, rules).merge(rows, on="year", how="left")
+    lost = wording.phrase(
+        "Sổ kỷ luật năm {year} có {n} dòng bị giữ lại, chưa xác định được thuộc đơn vị nào",
+        year=units["year"],
+        n=wording.number(units["held_back"]),
+    )
+    absent = wording.phrase("chưa nhận được Sổ kỷ luật năm {year} của Ủy ban kiểm tra", year=units["year"])
+    units["reason"] = absent.where(units["held_back"].isna(), lost)
+    units = units[units["held_back"].isna() | (units["held_back"] > 0)].assign(outcome=NOT_CHECKED, cases=0)
+    return subjects(units, subject_kind="unit", subject_key=units["unit_code"] + "|Sổ kỷ luật")

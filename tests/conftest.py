@@ -1,0 +1,104 @@
+"""Fixtures of the whole path: one real province of one unit, run once and read by many."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestration import lock
+from orchestration.runs import run_job
+from orchestration.settings import PROJECT, Folders, set_environment
+
+UNIT = "67.012"
+"""The smallest unit of the demonstration."""
+
+CANARY = "Hoàng Yến Thị Chim Báo"
+"""A person's name that a unit has written into the name of a file."""
+
+
+@pytest.fixture(autouse=True)
+def environment():
+    """Each test leaves the environment as it was."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def lay_out(folders: Folders) -> Folders:
+    """An inbox with the unit's four reports, four registers, and a file that is no workbook and bears a name."""
+    folders.inbox.mkdir(parents=True)
+    for workbook in [*(PROJECT / "demo").glob("*Biên_phòng*"), *(PROJECT / "demo").glob("*Biên phòng*")]:
+        shutil.copy2(workbook, folders.inbox)
+    for register in (PROJECT / "demo").glob("So ky luat*"):
+        shutil.copy2(register, folders.inbox)
+    refused = folders.inbox / f"Danh sách của {CANARY}.xlsx"
+    refused.write_bytes(b"not a workbook")
+    os.utime(refused, (1_700_000_000, 1_700_000_000))
+    (folders.data / "units.csv").write_text(
+        "unit_code,unit_name,from_year,to_year\n"
+        "67.012,Đảng ủy Bộ đội Biên phòng tỉnh,2022,\n"
+        "67.008,Huyện Tuy Đạo,2022,\n",
+        encoding="utf-8",
+    )
+    return folders
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory) -> Folders:
+    """A data directory in which the whole job has run once. For reading only: all tests of all workers share it."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folders = Folders(base / "whole")
+    with lock.hold(base / "whole.lock", "tests", wait_seconds=600):
+        if not (base / "whole.done").exists():
+            shutil.rmtree(folders.data, ignore_errors=True)
+            set_environment(lay_out(folders))
+            outcome = run_job("whole", folders)
+            assert outcome.succeeded, outcome
+            (base / "whole.done").write_text(outcome.run_id)
+    return folders
+
+
+@pytest.fixture
+def own(whole, tmp_path) -> Folders:
+    """A copy of the whole data directory that a test may change."""
+    folders = Folders(tmp_path / "own")
+    shutil.copytree(whole.data, folders.data, symlinks=True, copy_function=_copy_or_link(whole))
+    return folders
+
+
+def _copy_or_link(whole: Folders):
+    """Copy files, but keep the published warehouse and its build one file, as they are."""
+    placed: dict[int, str] = {}
+
+    def copy(source: str, target: str) -> str:
+        inode = os.stat(source).st_ino
+        if inode in placed:
+            os.link(placed[inode], target)
+        else:
+            placed[inode] = shutil.copy2(source, target)
+        return target
+
+    return copy
+
+
+@pytest.fixture
+def thucchat():
+    """Run the command as a user does: a process of its own."""
+
+    def run(*arguments: str | Path, **options) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", "orchestration.command", *map(str, arguments)],
+            capture_output=True,
+            encoding="utf-8",
+            cwd=PROJECT,
+            check=False,
+            **options,
+        )
+
+    return run
