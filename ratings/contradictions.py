@@ -123,7 +123,11 @@ def disciplined_members(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFr
 
 
 def excellent_above_discipline(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFrame:
-    """R04: an excellent organisation above a disciplined one, or an excellent cell whose secretary was disciplined."""
+    """R04: an excellent organisation above a disciplined one, or whose leadership was disciplined.
+
+    The forms mark the secretaries of cells alone. A cell's own secretary leads it; whether one of a cell below
+    sits in an organisation's leadership they do not say, so that case is shown with the exception's severity.
+    """
     key = ["year", "org_code"]
     versions = _versions(marts)
     of_organisations = in_force(discipline.cases(marts, discipline.ORGANISATION), rule, rules)
@@ -148,15 +152,28 @@ def excellent_above_discipline(marts: Marts, rule: Rule, rules: Catalogue) -> pd
             "bí thư chi bộ ({who}) bị kỷ luật {case}", who=wording.member(heads["subject_key"]), case=heads["described"]
         )
     )
-    causes = pd.concat([below, heads], ignore_index=True).drop_duplicates([*key, "case_id"])
+    of_cells = heads.assign(subject_key=heads["org_code"], who=wording.member(heads["subject_key"]))
+    above = of_cells.drop(columns="org_code").merge(
+        _ancestors(versions, of_cells), left_on=["year", "subject_key"], right_on=["year", "below_code"]
+    )
+    above["cause"] = wording.phrase(
+        "bí thư của {cell} ({who}) bị kỷ luật {case}",
+        cell=_organisation(above["subject_key"], above["year"], versions),
+        who=above["who"],
+        case=above["described"],
+    )
+    causes = pd.concat(
+        [below.assign(direct=True), heads.assign(direct=True), above.assign(direct=False)], ignore_index=True
+    ).drop_duplicates([*key, "case_id"])
     causes["case_record_id"] = causes["record_id"].fillna(causes["register_record_id"])
     causes["others"] = causes.groupby(key)["case_id"].transform("size").astype("Int64") - 1
-    causes = causes.sort_values(["gravity", "decided_on", "case_id"], ascending=[False, True, True])
-    causes = causes.drop_duplicates(key)
+    causes = causes.sort_values(
+        ["direct", "gravity", "decided_on", "case_id"], ascending=[False, False, True, True], kind="stable"
+    ).drop_duplicates(key)
 
     rated = marts["fct_organisation_assessment"]
     excellent = in_force(rated[rated["final_level"] == "XS"], rule, rules).merge(
-        causes[[*key, "cause", "others", "case_record_id"]], on=key, how="left", validate="many_to_one"
+        causes[[*key, "cause", "direct", "others", "case_record_id"]], on=key, how="left", validate="many_to_one"
     )
     unclear = of_members[of_members["is_head"].isna()]
     excellent["outcome"], excellent["reason"] = first(
@@ -170,6 +187,8 @@ def excellent_above_discipline(marts: Marts, rule: Rule, rules: Catalogue) -> pd
         (excellent["year"].notna(), PASSED, None),
     )
     subject = _organisation(excellent["org_code"], excellent["year"], versions)
+    exception = rule.exception("subordinate_secretary")
+    indirect = excellent["direct"].eq(False).fillna(False)
     return subjects(
         excellent,
         _unrated(causes, marts),
@@ -179,6 +198,8 @@ def excellent_above_discipline(marts: Marts, rule: Rule, rules: Catalogue) -> pd
         subject_kind="organisation",
         subject_key=excellent["org_code"],
         subject=subject,
+        severity=excellent["severity"].mask(indirect, excellent["regime_id"].map(exception.severity)),
+        exception=pd.Series(exception.text, excellent.index, dtype="str").where(indirect),
         reported=_decided_excellent(excellent, subject),
         contradicted_by=wording.phrase(
             "Trong năm {year}, {cause}{others}.",

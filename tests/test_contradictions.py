@@ -322,7 +322,7 @@ class TestExcellentAboveDiscipline:
         findings, results = judge(
             "R04",
             dim_organisation_version=ORGANISATIONS,
-            fct_organisation_assessment=organisation_ratings("XS", "XS", "XS"),
+            fct_organisation_assessment=organisation_ratings("HTT", "XS", "XS"),
             discipline_case=case(2025, duty="false"),
             fct_member=table(f"""
                 year | unit_code | member_key   | cell_code          | is_present   | is_head
@@ -332,7 +332,26 @@ class TestExcellentAboveDiscipline:
         )
 
         assert findings["org_code"].tolist() == ["67.001.001.000.002"] * count
-        assert results.loc[(2025, UNIT), ["tested", "found", "not_checked"]].tolist() == [3, count, 0]
+        assert results.loc[(2025, UNIT), ["tested", "found", "not_checked"]].tolist() == [2, count, 0]
+
+    def test_above_the_cell_of_a_disciplined_secretary_an_excellent_organisation_is_shown_as_a_warning(self):
+        findings, _ = judge(
+            "R04",
+            dim_organisation_version=ORGANISATIONS,
+            fct_organisation_assessment=organisation_ratings("XS", "XS", "XS"),
+            discipline_case=case(2025),
+            fct_member=table("""
+                year | unit_code | member_key   | cell_code          | is_present | is_head
+                -----+-----------+--------------+--------------------+------------+--------
+                2025 | 67.001    | MEMBERKEY-01 | 67.001.001.000.002 | true       | true
+            """),
+        )
+
+        found = findings.set_index("org_code")
+        assert found["severity"].to_dict() == {"67.001.001.000.000": "warning", "67.001.001.000.002": "error"}
+        assert "bí thư của Chi bộ thôn 2" in found.at["67.001.001.000.000", "contradicted_by"]
+        assert "không cho biết" in found.at["67.001.001.000.000", "exception"]
+        assert found["exception"].isna().to_dict()["67.001.001.000.002"]
 
     def test_a_disciplined_member_not_on_the_roll_leaves_the_cell_unchecked(self):
         findings, results = judge(
