@@ -1,0 +1,6 @@
+select
+    level_code,
+    level_name,
+    cast(level_order as integer) as level_order,
+    is_good_or_above
+from {{ ref('levels') }}

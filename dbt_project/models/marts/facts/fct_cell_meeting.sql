@@ -1,0 +1,38 @@
+with facts as (
+    select * from {{ ref('stg_cell_meetings') }}
+    where is_in_force and not is_held_back
+),
+
+organisations as (
+    select
+        year,
+        unit_code,
+        org_code,
+        grassroots_code
+    from {{ ref('dim_organisation_version') }}
+)
+
+select
+    facts.record_id,
+    facts.source_hash,
+    facts.sheet,
+    facts.row,
+    facts.year,
+    facts.unit_code,
+    facts.cell_code,
+    organisations.grassroots_code,
+    facts.month,
+    facts.held_on,
+    (facts.held_on is not null) as is_held,
+    facts.expected,
+    facts.attended,
+    facts.is_thematic,
+    facts.points,
+    facts.band,
+    facts.superior_attended
+from facts
+left join organisations
+    on
+        facts.year = organisations.year
+        and facts.unit_code = organisations.unit_code
+        and facts.cell_code = organisations.org_code

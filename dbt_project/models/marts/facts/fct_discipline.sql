@@ -1,0 +1,39 @@
+with facts as (
+    select * from {{ ref('stg_disciplines') }}
+    where is_in_force and not is_held_back
+),
+
+organisations as (
+    select
+        year,
+        unit_code,
+        org_code,
+        grassroots_code
+    from {{ ref('dim_organisation_version') }}
+)
+
+select
+    facts.record_id,
+    facts.source_hash,
+    facts.sheet,
+    facts.row,
+    facts.year,
+    facts.unit_code,
+    facts.subject,
+    facts.subject_org_code,
+    facts.subject_member_key,
+    facts.org_code,
+    organisations.grassroots_code,
+    facts.form,
+    facts.duty_related,
+    facts.corruption,
+    facts.violated_on,
+    facts.decided_on,
+    facts.decision_no,
+    facts.self_reported
+from facts
+left join organisations
+    on
+        facts.year = organisations.year
+        and facts.unit_code = organisations.unit_code
+        and facts.org_code = organisations.org_code

@@ -1,0 +1,34 @@
+with facts as (
+    select * from {{ ref('stg_hamlets') }}
+    where is_in_force and not is_held_back
+),
+
+organisations as (
+    select
+        year,
+        unit_code,
+        org_code,
+        grassroots_code
+    from {{ ref('dim_organisation_version') }}
+)
+
+select
+    facts.record_id,
+    facts.source_hash,
+    facts.sheet,
+    facts.row,
+    facts.year,
+    facts.unit_code,
+    facts.hamlet_code,
+    facts.hamlet_name,
+    facts.commune,
+    facts.cell_code,
+    organisations.grassroots_code,
+    facts.members,
+    facts.local_members
+from facts
+left join organisations
+    on
+        facts.year = organisations.year
+        and facts.unit_code = organisations.unit_code
+        and facts.cell_code = organisations.org_code

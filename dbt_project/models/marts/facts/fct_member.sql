@@ -1,0 +1,44 @@
+with facts as (
+    select * from {{ ref('stg_members') }}
+    where is_in_force and not is_held_back
+),
+
+organisations as (
+    select
+        year,
+        unit_code,
+        org_code,
+        grassroots_code
+    from {{ ref('dim_organisation_version') }}
+)
+
+select
+    facts.record_id,
+    facts.source_hash,
+    facts.sheet,
+    facts.row,
+    facts.year,
+    facts.unit_code,
+    facts.member_key,
+    facts.cell_code,
+    organisations.grassroots_code,
+    facts.status,
+    statuses.is_present,
+    facts.is_head,
+    facts.is_local,
+    facts.birth_year,
+    facts.gender,
+    facts.ethnicity,
+    facts.admitted_on,
+    facts.official_on,
+    facts.school,
+    facts.qualification,
+    facts.theory,
+    facts.occupation
+from facts
+left join {{ ref('member_statuses') }} as statuses on facts.status = statuses.status
+left join organisations
+    on
+        facts.year = organisations.year
+        and facts.unit_code = organisations.unit_code
+        and facts.cell_code = organisations.org_code

@@ -1,0 +1,37 @@
+with counts as (
+    select
+        source_hash,
+        sum(rows_in) as rows_in,
+        sum(loaded) as loaded,
+        sum(held_back) as held_back
+    from {{ ref('stg_counts') }}
+    group by source_hash
+),
+
+issues as (
+    select
+        source_hash,
+        count(*) as issues,
+        sum(case when severity = 'error' then 1 else 0 end) as errors
+    from {{ ref('stg_issues') }}
+    group by source_hash
+)
+
+select
+    submissions.source_hash,
+    submissions.source_kind,
+    submissions.unit_code,
+    submissions.year,
+    submissions.form_version,
+    submissions.sent_no,
+    submissions.prepared_on,
+    submissions.state,
+    submissions.is_in_force,
+    cast(coalesce(counts.rows_in, 0) as bigint) as rows_in,
+    cast(coalesce(counts.loaded, 0) as bigint) as loaded,
+    cast(coalesce(counts.held_back, 0) as bigint) as held_back,
+    cast(coalesce(issues.issues, 0) as bigint) as issues,
+    cast(coalesce(issues.errors, 0) as bigint) as errors
+from {{ ref('stg_submissions') }} as submissions
+left join counts on submissions.source_hash = counts.source_hash
+left join issues on submissions.source_hash = issues.source_hash

@@ -1,0 +1,9 @@
+select
+    counts.source_hash,
+    counts.form,
+    counts.form_title,
+    counts.rows_in,
+    counts.loaded,
+    counts.held_back
+from {{ ref('stg_counts') }} as counts
+inner join {{ ref('stg_submissions') }} as submissions on counts.source_hash = submissions.source_hash

@@ -1,0 +1,20 @@
+select
+    finding_id,
+    rule_id,
+    cast(year as integer) as year,
+    regime_id,
+    severity,
+    subject_kind,
+    unit_code,
+    org_code,
+    member_key,
+    reported,
+    contradicted_by,
+    message,
+    innocent_explanation,
+    ask_for,
+    legal_source,
+    exception,
+    record_id_1,
+    record_id_2
+from {{ source('findings', 'findings') }}

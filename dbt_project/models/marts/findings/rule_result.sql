@@ -1,0 +1,10 @@
+select
+    rule_id,
+    cast(year as integer) as year,
+    coalesce(unit_code, 'UNKNOWN') as unit_code,
+    cast(tested as integer) as tested,
+    cast(found as integer) as found,
+    cast(not_checked as integer) as not_checked,
+    status,
+    reason
+from {{ source('findings', 'rule_results') }}

@@ -1,0 +1,35 @@
+with records as (
+    select * from {{ source('store', 'disciplines') }}
+),
+
+submissions as (
+    select
+        source_hash,
+        unit_code,
+        year,
+        is_in_force
+    from {{ ref('stg_submissions') }}
+)
+
+select
+    {{ record_id('records', 'disciplines') }} as record_id,
+    records.source_hash,
+    records.sheet,
+    cast(records.row as integer) as row,
+    submissions.unit_code,
+    submissions.year,
+    submissions.is_in_force,
+    records.is_held_back,
+    records.subject,
+    records.subject_org_code,
+    records.subject_member_key,
+    records.org_code,
+    records.form,
+    records.duty_related,
+    records.corruption,
+    records.violated_on,
+    records.decided_on,
+    records.decision_no,
+    records.self_reported
+from records
+inner join submissions on records.source_hash = submissions.source_hash

@@ -1,0 +1,38 @@
+with records as (
+    select * from {{ source('store', 'members') }}
+),
+
+submissions as (
+    select
+        source_hash,
+        unit_code,
+        year,
+        is_in_force
+    from {{ ref('stg_submissions') }}
+)
+
+select
+    {{ record_id('records', 'members') }} as record_id,
+    records.source_hash,
+    records.sheet,
+    cast(records.row as integer) as row,
+    submissions.unit_code,
+    submissions.year,
+    submissions.is_in_force,
+    records.is_held_back,
+    records.member_key,
+    cast(records.birth_year as integer) as birth_year,
+    records.gender,
+    records.ethnicity,
+    records.cell_code,
+    records.admitted_on,
+    records.official_on,
+    records.school,
+    records.qualification,
+    records.theory,
+    records.occupation,
+    records.status,
+    records.is_head,
+    records.local as is_local
+from records
+inner join submissions on records.source_hash = submissions.source_hash
