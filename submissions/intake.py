@@ -1,7 +1,12 @@
 """Intake: files in, store out. Each file once, on all cores; one bad file does not stop the others."""
 
+import errno
 import multiprocessing
 import os
+import re
+import resource
+import stat
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -43,6 +48,10 @@ SUFFIXES = {".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"}
 
 LARGEST = 50 * 1024 * 1024
 """Bytes; a unit's workbook has half a million."""
+MEMORY = 4 * 1024**3
+"""Bytes of address space for one reader; a unit's workbook takes a tenth."""
+SECONDS = 120
+"""Processor time for one file; a unit's workbook takes one."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class FileResult:
     path: Path
     source_hash: str
     state: str
-    """``accepted``, ``refused``, ``known`` (read before) or ``failed`` (a fault of the program, to be tried again)."""
+    """``accepted``, ``refused``, ``known`` (read before) or ``failed`` (could not be read this time: try again)."""
     unit_code: str | None = None
     year: int | None = None
     form_version: str | None = None
@@ -70,13 +79,14 @@ class IntakeReport:
 
     files: list[FileResult]
     ignored: list[Path]
-    """Files of folders that are no workbooks."""
+    """What folders hold beside workbooks: other files, links, pipes."""
 
 
 @dataclass(frozen=True)
 class _Task:
     path: Path
     source_hash: str
+    size: int
     received_at: datetime
     data: Path
     units: frozenset[str]
@@ -90,10 +100,31 @@ def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
         if not path.is_dir():
             files.append(path)
             continue
-        for found in sorted(item for item in path.rglob("*") if item.is_file() and not item.is_symlink()):
+        for found in sorted(item for item in path.rglob("*") if item.is_symlink() or not item.is_dir()):
             if not found.name.startswith((".", "~$")) and found.suffix.lower() not in {".tmp", ".part"}:
-                (files if found.suffix.lower() in SUFFIXES else ignored).append(found)
+                taken = found.suffix.lower() in SUFFIXES and found.is_file() and not found.is_symlink()
+                (files if taken else ignored).append(found)
     return files, ignored
+
+
+def _read_bytes(path: Path) -> bytes:
+    """The bytes of a regular file; raises `OSError` for a link, and for a pipe without waiting for a writer."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read(LARGEST + 1)
+
+
+def _unreadable(path: Path, error: OSError) -> FileResult:
+    reasons = {
+        errno.ENOENT: "Không có tệp này (có thể vừa bị chuyển hoặc xóa).",
+        errno.EACCES: "Không có quyền đọc tệp.",
+        errno.ELOOP: "Đây là liên kết, không phải tệp; hãy đưa chính tệp vào.",
+        errno.EINVAL: "Đây không phải là tệp thường.",
+    }
+    told = reasons.get(error.errno or 0, f"Hệ điều hành không cho đọc tệp (mã {error.errno}).")
+    return FileResult(path, "", "failed", message=told)
 
 
 def take_in(
@@ -105,8 +136,9 @@ def take_in(
 ) -> IntakeReport:
     """Take files and folders of files into ``<data>/store``.
 
-    A file that was read before is passed over. A file that cannot be read is refused, with its original kept; the
-    others go on. Raises `FileNotFoundError` for a path that is not there and `units.ListError` for a bad list.
+    A file that was read before is passed over. A file that cannot be read as a workbook is refused, with its original
+    kept; one that the system does not let us read (gone, no right, a link, a pipe) has failed; the others go on.
+    Raises `units.ListError` for a bad list. With ``workers=1`` files are read in this process, without its limits.
     """
     files, ignored = find_files(paths)
     store = Store(data / "store")
@@ -123,8 +155,12 @@ def take_in(
     tasks: dict[int, _Task] = {}
     met: dict[str, Path] = {}
     for position, path in enumerate(files):
-        with path.open("rb") as file:
-            source_hash = hash_bytes(file.read(LARGEST + 1))
+        try:
+            content = _read_bytes(path)
+        except OSError as error:
+            results[position] = _unreadable(path, error)
+            continue
+        source_hash = hash_bytes(content)
         if source_hash in met:
             results[position] = FileResult(
                 path, source_hash, "known", message=f"Trùng nội dung với {met[source_hash].name}."
@@ -136,7 +172,8 @@ def take_in(
             results[position] = _known(path, known)
             continue
         received_at = known["received_at"] if known is not None else now + timedelta(microseconds=position)
-        tasks[position] = _Task(path, source_hash, received_at, data, frozenset(units["unit_code"]), context)
+        listed = frozenset(units["unit_code"])
+        tasks[position] = _Task(path, source_hash, len(content), received_at, data, listed, context)
     for position, result in results.items():
         if on_progress is not None and position not in tasks:
             on_progress(result)
@@ -163,7 +200,6 @@ def _run(
     tasks: dict[int, _Task], workers: int | None, on_progress: Callable[[FileResult], None] | None
 ) -> dict[int, FileResult]:
     """Read the files on all cores, the largest first; a file whose reader dies is tried once more, alone."""
-    workers = min(workers or os.cpu_count() or 1, len(tasks))
     results: dict[int, FileResult] = {}
 
     def done(position: int, result: FileResult) -> None:
@@ -171,17 +207,17 @@ def _run(
         if on_progress is not None:
             on_progress(result)
 
-    if workers <= 1:
+    if workers == 1 or not tasks:
         for position, task in tasks.items():
             done(position, _read_guarded(task))
         return results
-    order = sorted(tasks, key=lambda position: -tasks[position].path.stat().st_size)
+    order = sorted(tasks, key=lambda position: -tasks[position].size)
     broken = []
-    with _pool(workers) as pool:
+    with _pool(min(workers or os.cpu_count() or 1, len(tasks))) as pool:
         futures: dict[int, Future[FileResult]] = {}
         try:
             for position in order:
-                futures[position] = pool.submit(_read_guarded, tasks[position])
+                futures[position] = pool.submit(_read_limited, tasks[position])
         except BrokenProcessPool:
             broken += [position for position in order if position not in futures]
         places = {future: position for position, future in futures.items()}
@@ -192,21 +228,45 @@ def _run(
                 broken.append(places[future])
     for position in sorted(broken):
         with _pool(1) as pool:
+            # Readers that cannot even start are no fault of the file: this raises.
+            pool.submit(os.getpid).result()
             try:
-                done(position, pool.submit(_read_guarded, tasks[position]).result())
+                done(position, pool.submit(_read_limited, tasks[position]).result())
             except BrokenProcessPool:
-                error = WorkbookError(
-                    "READER_DIED", "Tệp làm chương trình đọc dừng đột ngột; hãy lưu lại tệp rồi gửi lại."
-                )
-                done(position, _refuse(tasks[position], tasks[position].path.read_bytes(), error))
+                done(position, _refuse_deadly(tasks[position]))
     return results
+
+
+def _refuse_deadly(task: _Task) -> FileResult:
+    try:
+        content = _read_bytes(task.path)
+    except OSError as error:
+        return _unreadable(task.path, error)
+    message = "Tệp làm chương trình đọc dừng đột ngột (quá lớn khi mở, hoặc hỏng); hãy lưu lại tệp rồi gửi lại."
+    return _refuse(task, content, WorkbookError("READER_DIED", message))
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     # Not fork: the caller may have threads (Dagster's web server has).
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["submissions.intake"])
-    return ProcessPoolExecutor(workers, mp_context=context)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_be_quiet)
+
+
+def _be_quiet() -> None:
+    """What a dying reader prints (a trace of its memory) is shown to nobody; the result tells what happened."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _read_limited(task: _Task) -> FileResult:
+    """Read one file in a process of its own kind, which a file cannot make take memory or time without end."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard), hard))
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    until = int(time.process_time()) + SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (until if hard == resource.RLIM_INFINITY else min(until, hard), hard))
+    return _read_guarded(task)
 
 
 def _read_guarded(task: _Task) -> FileResult:
@@ -222,8 +282,10 @@ def _read_guarded(task: _Task) -> FileResult:
 
 
 def _read(task: _Task) -> FileResult:
-    with task.path.open("rb") as file:
-        content = file.read(LARGEST + 1)
+    try:
+        content = _read_bytes(task.path)
+    except OSError as error:
+        return _unreadable(task.path, error)
     if hash_bytes(content) != task.source_hash:
         return FileResult(task.path, task.source_hash, "failed", message="Tệp thay đổi trong lúc đọc; sẽ được đọc lại.")
     cover: _Cover | None = None
@@ -361,7 +423,7 @@ def _records(judged: Judged, held: np.ndarray, source_hash: str, secret: bytes) 
     return pd.DataFrame(columns, index=judged.values.index)
 
 
-def _stored(judged: Judged, column: Column, secret: bytes) -> dict[str, pd.Series]:
+def _stored(judged: Judged, column: Column, secret: bytes) -> dict[str, pd.Series | np.ndarray]:
     names = [name for name, _ in column.stored_columns]
     values = judged.values[column.key]
     if not names:
@@ -376,15 +438,21 @@ def _stored(judged: Judged, column: Column, secret: bytes) -> dict[str, pd.Serie
     if column.privacy == "card":
         return {names[0]: member_keys(values, secret)}
     if column.type == "mark":
-        return {names[0]: values.where(~judged.blank(column.key), False).astype("boolean")}
+        return {names[0]: np.where(judged.blank(column.key), False, values)}
     if column.type in {"text", "code"} and column.list is None:
         # A card number typed into a wrong column goes no further than the issue list.
         return {names[0]: values.where(~_card_shaped(values), None)}
     return {names[0]: values}
 
 
-def _card_shaped(values: pd.Series) -> pd.Series:
-    return values.astype("str").str.contains(r"(?<!\d)\d{12}(?!\d)", regex=True, na=False)
+_CARD = re.compile(r"(?<!\d)\d{12}(?!\d)")
+
+
+def _card_shaped(values: pd.Series) -> np.ndarray:
+    """Where a value holds a card number; each distinct value is looked at once."""
+    codes, distinct = pd.factorize(values, use_na_sentinel=False)
+    shaped = np.array([isinstance(value, str) and _CARD.search(value) is not None for value in distinct], dtype=bool)
+    return shaped[codes]
 
 
 def list_issues(data: Path, *, every_sending: bool = False) -> pd.DataFrame:

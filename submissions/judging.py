@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from submissions.duplicates import KeyOrder
 from submissions.form_set import Form, FormSet, Reference
 from submissions.values import parse_column, parser
 from submissions.workbook import Table, Workbook
@@ -31,26 +32,35 @@ class Judged:
 
     def blame(self, rows: np.ndarray, column: str, rule: str) -> None:
         """Enter a rule at the cells of a column, where no rule stands yet; their values are not used any more."""
-        rows = np.asarray(rows)
-        free = rows[self.rules[column].to_numpy()[rows] == None] if rows.size else rows  # noqa: E711
+        if len(rows) == 0:
+            return
+        free = rows[self.rules[column].to_numpy()[rows] == None]  # noqa: E711 - element by element
         self.rules.iloc[free, self.rules.columns.get_loc(column)] = rule
         self.values.iloc[free, self.values.columns.get_loc(column)] = None
 
     def filled(self, column: str) -> np.ndarray:
         """Where a cell has a lawful value."""
-        return self.values[column].notna().to_numpy()
+        return self.values[column].to_numpy() != None  # noqa: E711 - element by element
 
     def blank(self, column: str) -> np.ndarray:
         """Where nothing was entered: neither a value nor an unlawful cell."""
-        return ~self.filled(column) & self.rules[column].isna().to_numpy()
+        return ~self.filled(column) & (self.rules[column].to_numpy() == None)  # noqa: E711 - element by element
+
+    def meets(self, where: Mapping[str, tuple[str, ...]]) -> np.ndarray:
+        """Rows whose cells have one of the values allowed; an unlawful cell has the benefit of the doubt."""
+        meets = np.ones(len(self.values), dtype=bool)
+        for column, allowed in where.items():
+            meets &= (self.values[column].isin(allowed) | self.rules[column].notna()).to_numpy()
+        return meets
 
     def held_back(self) -> np.ndarray:
         """Rows that an unlawful cell keeps from loading."""
         held = np.zeros(len(self.rules), dtype=bool)
         for column in self.rules.columns:
-            rules = self.rules[column].dropna()
+            rules = self.rules[column].to_numpy()
+            broken = np.flatnonzero(rules != None)  # noqa: E711 - element by element
             own = self.form.by_key[column].on_error
-            held[rules.index[[self.effects.get(rule, own) == "hold" for rule in rules]]] = True
+            held[[row for row in broken if self.effects.get(rules[row], own) == "hold"]] = True
         return held
 
 
@@ -76,9 +86,8 @@ def judge(workbook: Workbook, unit_code: str | None) -> Judgement:
     """Every form of a workbook, judged cell by cell, row by row, and against the other forms."""
     form_set, year = workbook.form_set, workbook.year
     judged = {table: _judge_cells(found, form_set, year) for table, found in workbook.tables.items()}
-    for form in judged.values():
-        _judge_uniqueness(form, judged)
-    present = _Present(judged)
+    doubled = {table: _judge_uniqueness(form, judged, form_set) for table, form in judged.items()}
+    present = _Present(judged, unit_code, doubled)
     for form in judged.values():
         _judge_references(form, present, unit_code)
     present.recover_all()
@@ -100,8 +109,8 @@ def _judge_cells(table: Table, form_set: FormSet, year: int) -> Judged:
         )
     judged = Judged(
         table,
-        pd.DataFrame(values, dtype=object).reindex(range(size)),
-        pd.DataFrame(rules, dtype=object).reindex(range(size)),
+        pd.DataFrame(values, index=range(size), dtype=object),
+        pd.DataFrame(rules, index=range(size), dtype=object),
         effects={},
     )
     for column in table.form.columns:
@@ -116,41 +125,65 @@ def _judge_cells(table: Table, form_set: FormSet, year: int) -> Judged:
     return judged
 
 
-def _identity(form: Judged, row: int) -> tuple[str, ...] | None:
-    """The subject of a row told without its code; None where it cannot be told."""
+Identity = tuple[str | None, ...]
+
+
+def _identity(form: Judged, row: int) -> Identity:
+    """The subject of a row told without its code, part by part; None for what the row does not tell."""
     columns = form.form.identity.columns if form.form.identity else ()
     told = [form.values.at[row, column] for column in columns]
-    return tuple(str(part).casefold() for part in told) if told and None not in told else None
+    return tuple(None if part is None else str(part).casefold() for part in told)
 
 
-def _judge_uniqueness(form: Judged, judged: Mapping[str, Judged]) -> None:
-    """Blame the rows that carry a key another row owns.
+def _agreement(one: Identity, other: Identity) -> int:
+    """How many parts agree; -1 where one part contradicts."""
+    both = [(left, right) for left, right in zip(one, other, strict=True) if left is not None and right is not None]
+    return len(both) if all(left == right for left, right in both) else -1
+
+
+def _judge_uniqueness(form: Judged, judged: Mapping[str, Judged], form_set: FormSet) -> set[object]:
+    """Blame the rows that carry a key another row owns; the codes that stood twice.
 
     Where the partner form holds the same subjects (members: Biểu 3 and 5), the row that agrees with it owns the key;
-    otherwise the first row does.
+    else the row where the key stands in order; else the first.
     """
     unique = list(form.form.unique)
     if not unique:
-        return
+        return set()
     complete = np.logical_and.reduce([form.filled(column) for column in unique])
     keys = form.values.loc[complete, unique]
     doubled = keys[keys.duplicated(keep=False)]
     if doubled.empty:
-        return
-    owners: dict[object, set[tuple[str, ...] | None]] = {}
+        return set()
+    owners: dict[object, list[Identity]] = {}
+    elsewhere: set[Identity] = set()
     if form.form.identity and form.form.identity.partner in judged:
         partner = judged[form.form.identity.partner]
         codes = partner.values[partner.form.unique[0]]
         for row in np.flatnonzero(codes.isin(doubled[unique[0]])):
-            owners.setdefault(codes[row], set()).add(_identity(partner, row))
-    losers: list[int] = []
-    for group in doubled.groupby(unique, sort=False).groups.values():
-        rows = list(group)
-        told = owners.get(doubled.at[rows[0], unique[0]], set()) - {None}
-        agreeing = [row for row in rows if _identity(form, row) in told]
-        owner = agreeing[0] if agreeing else rows[0]
-        losers += [row for row in rows if row != owner]
-    form.blame(np.array(losers, dtype=int), unique[0], "duplicate")
+            owners.setdefault(codes[row], []).append(_identity(partner, row))
+        lone = codes.notna() & ~codes.isin(set(keys[unique[0]]))
+        elsewhere = {_identity(partner, row) for row in np.flatnonzero(lone)}
+    lists = {column: form.form.by_key[column].list for column in unique}
+    order = KeyOrder(
+        keys, {column: [item.value for item in form_set.lists[name]] for column, name in lists.items() if name}
+    )
+    losers: dict[str, list[int]] = {}
+    for _, group in doubled.groupby(unique, sort=False):
+        rows = list(group.index)
+        told = owners.get(doubled.at[rows[0], unique[0]], [])
+        scores = {}
+        for row in rows:
+            subject = _identity(form, row)
+            agreeing = max((_agreement(subject, one) for one in told), default=0)
+            # The partner has the subject under a code that is lacking here: this row should carry that one.
+            scores[row] = (agreeing, subject not in elsewhere)
+        likely = [row for row in rows if scores[row] == max(scores.values())]
+        for row, column in order.resolve(rows, likely)[1].items():
+            losers.setdefault(column, []).append(row)
+    for column, rows in losers.items():
+        form.blame(np.array(rows, dtype=int), column, "duplicate")
+    return set(doubled[unique[0]])
 
 
 class _Present:
@@ -160,8 +193,10 @@ class _Present:
     should carry: the one of the same subject that its form lacks.
     """
 
-    def __init__(self, judged: Mapping[str, Judged]) -> None:
+    def __init__(self, judged: Mapping[str, Judged], unit_code: str | None, doubled: Mapping[str, set[object]]) -> None:
         self.judged = judged
+        self.doubled = doubled
+        self.unit_code = unit_code or ""
         self.recovered: dict[str, set[object]] = {}
         self._usage = self._count_usage()
         for table in judged:
@@ -173,16 +208,21 @@ class _Present:
         for table in self.judged:
             self.recovered[table] = self._recover(table)
 
-    def _count_usage(self) -> Counter:
-        """How often each code stands in a column that refers to a form, by form and code."""
-        usage: Counter = Counter()
+    def _referring(self, table: str) -> Iterator[tuple[Judged, str]]:
+        """(form, column) of every column that refers to a form."""
         for form in self.judged.values():
             for column in form.form.columns:
                 references = [column.reference] if column.reference else []
                 references += [one for choices in column.references_by.values() for one in choices.values()]
-                for table in {reference.form for reference in references}:
-                    counts = form.values[column.key].value_counts()
-                    usage.update({(table, code): int(count) for code, count in counts.items()})
+                if any(reference.form == table for reference in references):
+                    yield form, column.key
+
+    def _count_usage(self) -> Counter:
+        """How often each code stands in a column that refers to a form, by form and code."""
+        usage: Counter = Counter()
+        for table in self.judged:
+            for form, column in self._referring(table):
+                usage.update({(table, code): int(n) for code, n in form.values[column].value_counts().items()})
         return usage
 
     def _pairs(self, table: str) -> list[tuple[int, object]]:
@@ -193,19 +233,17 @@ class _Present:
             return []
         partner = self.judged[identity.partner]
         here, there = form.values[form.form.unique[0]], partner.values[partner.form.unique[0]]
-        lone_here = ~here.isin(set(there.dropna()))
-        lone_there = there.notna() & ~there.isin(set(here.dropna()))
+        lone_here = ~here.isin(set(there.dropna())) & _expected(form, partner)
+        lone_there = there.notna() & ~there.isin(set(here.dropna())) & _expected(partner, form)
         if not lone_here.any() or not lone_there.any():
             return []
-        by_subject: dict[tuple[str, ...] | None, list[object]] = {}
-        for row in np.flatnonzero(lone_there):
-            by_subject.setdefault(_identity(partner, row), []).append(there[row])
-        by_subject.pop(None, None)
-        pairs = []
-        for row in np.flatnonzero(lone_here):
-            if codes := by_subject.get(_identity(form, row)):
-                pairs.append((row, codes.pop(0)))
-        return pairs
+        # Rows with an unlawful key first: they are what is looked for.
+        rows = sorted(np.flatnonzero(lone_here), key=lambda row: here[row] is not None)
+        return _matched(
+            {row: _identity(form, row) for row in rows},
+            {row: _identity(partner, row) for row in np.flatnonzero(lone_there)},
+            there,
+        )
 
     def _blame_strays(self, table: str) -> None:
         """A key that nobody refers to, where the partner form's key for the subject is referred to: mistyped here."""
@@ -227,19 +265,76 @@ class _Present:
         form = self.judged[table]
         if form.form.identity is None:
             return set()
-        unlawful = form.rules[form.form.unique[0]].notna()
+        key = form.form.unique[0]
+        unlawful = form.rules[key].notna()
         if not unlawful.any():
             return set()
-        return {code for row, code in self._pairs(table) if unlawful[row]}
+        pairs = {row: code for row, code in self._pairs(table) if unlawful[row]}
+        found = set(pairs.values())
+        untold = [row for row in np.flatnonzero(unlawful) if row not in pairs]
+        if not untold:
+            return found
+        # No partner row tells the subject: a code that several cells refer to is not mistyped in all of them, and one
+        # in a row that names the same cell or person is this subject's.
+        known = found | set(form.values[key].dropna())
+        usage = [(code, count) for (used, code), count in self._usage.most_common() if used == table]
+        lacking = {
+            code: count
+            for code, count in usage
+            if code not in known and not f"{self.unit_code}.".startswith(f"{code}.")
+        }
+        found |= set([code for code, count in lacking.items() if count > 1][: len(untold)])
+        parts = {form.values.at[row, column] for row in untold for column in form.form.identity.columns} - {None}
+        for other, column in self._referring(table):
+            for row in np.flatnonzero(other.values[column].isin(lacking.keys() - found)):
+                if parts & set(other.values.loc[row]):
+                    found.add(other.values.at[row, column])
+        return found
+
+    def unnamed(self, form: Judged) -> int:
+        """How many rows with an unlawful key are about a subject that cannot be told: each answers for one."""
+        unlawful = int(form.rules[form.form.unique[0]].notna().sum())
+        return unlawful - len(self.recovered[form.form.table])
 
     def keys(self, table: str, where: Mapping[str, tuple[str, ...]]) -> set[object]:
-        """Keys of the form's rows that meet `where`; a row whose own attribute is unlawful is given the benefit."""
+        """Keys of the form's rows that meet `where`; what is unlawful or doubled has the benefit of the doubt."""
         form = self.judged[table]
-        meets = np.ones(len(form.values), dtype=bool)
-        for column, allowed in where.items():
-            meets &= (form.values[column].isin(allowed) | form.rules[column].notna()).to_numpy()
         key = form.form.unique[0]
-        return set(form.values.loc[meets, key].dropna()) | self.recovered.get(table, set())
+        return (
+            set(form.values.loc[form.meets(where), key].dropna())
+            | self.doubled[table]
+            | self.recovered.get(table, set())
+        )
+
+
+def _expected(form: Judged, partner: Judged) -> np.ndarray:
+    """Which rows of a form call for a row in its partner; where that cannot be told, they may."""
+    rule = partner.form.one_row_for_each
+    where = rule.where if rule is not None and rule.form == form.form.table else {}
+    return form.meets(where)
+
+
+def _matched(here: dict[int, Identity], there: dict[int, Identity], codes: pd.Series) -> list[tuple[int, object]]:
+    """Rows here with the codes of the same subjects there: first where all parts agree, then where none contradicts."""
+    by_part: dict[tuple[int, str], list[int]] = {}
+    for row, identity in there.items():
+        for part in enumerate(identity):
+            if part[1] is not None:
+                by_part.setdefault(part, []).append(row)
+    pairs: dict[int, int] = {}
+    taken: set[int] = set()
+    for whole in (True, False):
+        for row, identity in here.items():
+            if row in pairs:
+                continue
+            near = {other for part in enumerate(identity) for other in by_part.get(part, ())} - taken
+            fitting = [other for other in sorted(near) if _agreement(identity, there[other]) > 0]
+            if whole:
+                fitting = [other for other in fitting if _agreement(identity, there[other]) == len(identity)]
+            if fitting:
+                pairs[row] = fitting[0]
+                taken.add(fitting[0])
+    return [(row, codes[other]) for row, other in sorted(pairs.items())]
 
 
 def _judge_references(form: Judged, present: _Present, unit_code: str | None) -> None:
@@ -276,7 +371,8 @@ def _judge_rows(form: Judged) -> None:
         form.blame(rows[(left > right).astype(bool)] if rows.size else rows, relation.report_at, relation.rule)
     for rule in form.form.only_with:
         form.effects[rule.rule] = rule.on_error
-        alone = ~form.blank(rule.column) & form.blank(rule.needs)
+        alone = form.filled(rule.column) & form.blank(rule.needs)
+        alone &= (form.values[rule.column] != 0).to_numpy(dtype=bool)
         form.blame(np.flatnonzero(alone), rule.report_at, rule.rule)
     if either := form.form.exactly_one:
         form.effects |= {"level_missing": either.on_error, "level_with_reason": either.on_error}
@@ -317,5 +413,5 @@ def _missing_rows(judged: Mapping[str, Judged], present: "_Present") -> list[Mis
         # A row that carries its key unlawfully still answers for the subject it is about.
         answered = set(form.values[rule.here].dropna()) | present.recovered[form.form.table]
         lacking = calls & ~caller.values[rule.column].isin(answered).to_numpy()
-        found += [MissingRow(form, caller, int(row)) for row in np.flatnonzero(lacking)]
+        found += [MissingRow(form, caller, int(row)) for row in np.flatnonzero(lacking)[present.unnamed(form) :]]
     return found

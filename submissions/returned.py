@@ -23,7 +23,8 @@ _HEADINGS = {
 }
 _SEVERITIES = {"error": "Phải sửa", "warning": "Cần xem"}
 _COUNTS = {"form_title": "Biểu", "rows_in": "Số dòng nhận", "loaded": "Đã nạp", "held_back": "Giữ lại chờ sửa"}
-_MADE_ON = datetime(2000, 1, 1)  # noqa: DTZ001 - a fixed day in the file's properties: the same issues, the same bytes
+_MADE_ON = datetime(2000, 1, 1)
+"""A fixed day in the file's properties: the same issues, the same bytes."""
 
 
 def write_returns(data: Path) -> list[Path]:

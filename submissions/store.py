@@ -118,6 +118,8 @@ class Store:
             path = folder / "_schema.parquet"
             if not path.exists() or pq.read_schema(path) != schema:
                 write_table(schema.empty_table(), path)
+        for folder in (self.root, self.originals, *schemas):
+            _sweep(folder)
 
     def keep_original(self, content: bytes, source_hash: str, suffix: str) -> None:
         """Keep the bytes as they came."""
@@ -170,6 +172,14 @@ def _write_aside(path: Path, content: bytes | pa.Buffer) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed writers left: drafts whose process is gone."""
+    for draft in folder.glob(".*"):
+        pid = draft.suffix.removeprefix(".")
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            draft.unlink(missing_ok=True)
 
 
 def frame_table(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:

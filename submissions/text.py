@@ -13,6 +13,8 @@ _OLD_TONES = {
 }  # fmt: skip
 # The old placement differs only at the end of a syllable; after q the u belongs to the consonant ("quý").
 _OLD_TONE = re.compile(rf"(?<![qQ])(?:{'|'.join(_OLD_TONES)})(?![^\W\d_])", re.IGNORECASE)
+_PLAIN = re.compile(r"[A-Za-z0-9./-]*")
+"""Codes, numbers and dates: nothing to repair."""
 _UNCLEAN = re.compile(rf"^\s|\s$|\s\s|[^\S ]|[{_INVISIBLE}'‘ʼ`´]|{_OLD_TONE.pattern}", re.IGNORECASE)
 
 
@@ -24,7 +26,7 @@ def _modern_tone(match: re.Match[str]) -> str:
 
 def clean(text: str) -> str:
     """Text as it is stored: NFC, single spaces, none at the ends, curly apostrophes, tone marks in the modern place."""
-    if text.isalnum() and text.isascii():
+    if _PLAIN.fullmatch(text):
         return text
     composed = unicodedata.normalize("NFC", text)
     # Most texts are clean: one look is cheaper than three repairs.

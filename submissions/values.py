@@ -107,12 +107,11 @@ def _code_parser(pattern: str | None) -> Callable[[object], Parsed]:
     expected = re.compile(pattern) if pattern else None
 
     def parse_code(cell: object) -> Parsed:
-        if isinstance(cell, str):
-            text = clean(cell)
-            return (text, None) if expected is None or expected.fullmatch(text) else (None, "pattern")
-        # Excel drops leading zeros of a number: only a pattern can tell that none was lost.
-        text = shown(cell)
-        return (text, None) if expected is not None and expected.fullmatch(text) else (None, "code_as_number")
+        # Codes are text: Excel drops leading zeros of a number, and rounds a long one.
+        if not isinstance(cell, str):
+            return None, "code_as_number"
+        text = clean(cell)
+        return (text, None) if expected is None or expected.fullmatch(text) else (None, "pattern")
 
     return parse_code
 

@@ -4,14 +4,15 @@ import io
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import pandas as pd
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
-from submissions.form_set import Form, FormSet
+from submissions.form_set import Column, Form, FormSet
 from submissions.text import clean, fold, strip_marks
-from submissions.values import is_blank, shown
+from submissions.values import is_blank, parser, shown
 
 HEADING_ROWS = 200
 """The heading row is looked for in this many rows from the top of a sheet."""
@@ -125,7 +126,7 @@ def read_workbook(content: bytes, form_sets: Mapping[str, FormSet]) -> Workbook:
     else:
         form_set = _form_set_of(cover_sheet, cover, unit_sets)
         year = _year_of(cover_sheet, cover)
-    return Workbook(form_set, year, cover_sheet, cover, _find_tables(sheets, form_set))
+    return Workbook(form_set, year, cover_sheet, cover, _find_tables(sheets, form_set, year))
 
 
 def _open(content: bytes) -> CalamineWorkbook:
@@ -250,7 +251,7 @@ def _find_register(sheets: _Sheets, form_sets: list[FormSet]) -> tuple[FormSet, 
     return None
 
 
-def _find_tables(sheets: _Sheets, form_set: FormSet) -> dict[str, Table]:
+def _find_tables(sheets: _Sheets, form_set: FormSet, year: int) -> dict[str, Table]:
     """Every form's table; raises one error that names all sheets and headings that are missing."""
     tables, problems, code = {}, [], "MISSING_SHEET"
     for form in form_set.forms:
@@ -261,7 +262,7 @@ def _find_tables(sheets: _Sheets, form_set: FormSet) -> dict[str, Table]:
             code = "DOUBLED_SHEET" if names else code
             continue
         try:
-            tables[form.table] = _read_table(form, form_set, names[0], sheets[names[0]])
+            tables[form.table] = _read_table(form, form_set, year, names[0], sheets[names[0]])
         except WorkbookError as error:
             problems.append(str(error))
             code = error.code
@@ -302,7 +303,7 @@ def _find_heading(cells: Cells, form: Form) -> int | None:
     return best
 
 
-def _read_table(form: Form, form_set: FormSet, sheet: str, cells: Cells) -> Table:
+def _read_table(form: Form, form_set: FormSet, year: int, sheet: str, cells: Cells) -> Table:
     heading = _find_heading(cells, form)
     if heading is None:
         raise WorkbookError(
@@ -337,8 +338,11 @@ def _read_table(form: Form, form_set: FormSet, sheet: str, cells: Cells) -> Tabl
         )
     body = cells[heading + 1 :]
     body = body[: _end_of_table(body, form_set)]
-    table = {key: CellColumn.of([row[position] for row in body]) for key, position in places.items()}
-    kept = _data_rows(table, body, form, form_set)
+    margin = min(places.values())
+    body = [row if not _is_total(row[:margin], form_set) else [] for row in body]
+    table = {key: CellColumn.of([row[position] if row else "" for row in body]) for key, position in places.items()}
+    looks = {key: _looks_like(form.by_key[key], form_set, year) for key in places}
+    kept = _data_rows(table, body, form, form_set, looks)
     return Table(
         form=form,
         sheet=sheet,
@@ -359,33 +363,74 @@ def _end_of_table(body: Cells, form_set: FormSet) -> int:
         filled = [cell for cell in body[position] if cell not in ("", None)]
         if len(filled) > 5:
             break
-        if any(isinstance(cell, str) and fold(cell) in marks for cell in filled):
+        if any(isinstance(cell, str) and fold(cell) in marks for cell in filled) and not _has_number(filled):
             end = position
     return end
 
 
-_NUMBER_OF_A_COLUMN = re.compile(r"\(?\d{1,2}\)?")
+def _has_number(cells: list[object]) -> bool:
+    return any(not isinstance(cell, str) for cell in cells)
 
 
-def _data_rows(table: dict[str, CellColumn], body: Cells, form: Form, form_set: FormSet) -> np.ndarray:
-    """Positions of the rows that are records: not blank, not the row of column numbers, no total, no remark."""
+_NUMBER_OF_A_COLUMN = re.compile(r"\(?\d{1,2}\)?|-\d{1,2}|[A-Z]")
+"""``(1)``, which Excel may have turned into -1; a letter numbers the columns of labels."""
+
+
+def _data_rows(
+    table: dict[str, CellColumn], body: Cells, form: Form, form_set: FormSet, looks: dict[str, Callable[[object], bool]]
+) -> np.ndarray:
+    """Positions of the rows that are records: not blank, no column numbers, no total, no remark, no heading again."""
     blank = {key: cells.map(is_blank, bool) for key, cells in table.items()}
-    keep = ~np.logical_and.reduce(list(blank.values()))
+    filled = np.sum([~column for column in blank.values()], axis=0)
+    required = [~blank[column.key] for column in form.columns if column.required]
+    keep = filled > 0
     first = np.flatnonzero(keep)[:1]
     if first.size:
         numbers = [shown(cells[first[0]]) for key, cells in table.items() if not blank[key][first[0]]]
         if len(numbers) > 1 and len({*numbers}) == len(numbers):
             keep[first] = not all(_NUMBER_OF_A_COLUMN.fullmatch(number) for number in numbers)
-    totals = {fold(word) for word in form_set.total_rows}
-    # A record without its key still fills most of what is required; a remark under the table fills one cell.
-    required = [blank[column.key] for column in form.columns if column.required]
-    thin = np.sum([~column for column in required], axis=0) <= 1
-    keys = [blank[key] for key in form.row_key if key in blank]
-    keyless = np.logical_and.reduce(keys)
-    for position in np.flatnonzero(keep & np.logical_or.reduce(keys)):
-        texts = [cell for cell in body[position] if isinstance(cell, str) and cell]
-        if (keyless[position] and thin[position]) or any(fold(text) in totals for text in texts[:2]):
-            keep[position] = False
+    # Where all that is required stands, the row is a record; the others are looked at one by one.
+    whole = np.logical_and.reduce(required) & (filled >= 3)
+    for position in np.flatnonzero(keep & ~whole):
+        cells = {key: column[position] for key, column in table.items() if not blank[key][position]}
+        stands = int(np.sum([column[position] for column in required]))
+        keep[position] = not _is_total(body[position], form_set) and (
+            stands >= 3 or _is_record(cells, form, looks, stands)
+        )
     for key in form.row_key:
-        keep &= ~table[key].map(lambda cell: isinstance(cell, str) and fold(cell) in totals, bool)
+        headings = form.by_key[key].headings
+        keep &= ~table[key].map(
+            lambda cell, own=headings: isinstance(cell, str) and (_is_total([cell], form_set) or fold(cell) in own),
+            bool,
+        )
     return np.flatnonzero(keep)
+
+
+def _is_total(row: list[object], form_set: FormSet) -> bool:
+    """Whether the first text of a row is a word for a total: ``Tổng cộng``, ``TỔNG CỘNG:``, ``Tổng số (12)``."""
+    text = next((cell for cell in row if isinstance(cell, str) and not is_blank(cell)), "")
+    initials, pattern = _totals(form_set.total_rows)
+    return text.lstrip()[:1].casefold() in initials and pattern.match(fold(text)) is not None
+
+
+@cache
+def _totals(words: tuple[str, ...]) -> tuple[frozenset[str], re.Pattern[str]]:
+    """First letters of the words for a total, and how a folded text begins that is one."""
+    folded = [fold(word) for word in words]
+    return frozenset(word[0] for word in folded), re.compile(rf"(?:{'|'.join(map(re.escape, folded))})(?!\s*[^\W\d_])")
+
+
+def _is_record(cells: dict[str, object], form: Form, looks: dict[str, Callable[[object], bool]], stands: int) -> bool:
+    """Whether a row with gaps holds data: cells that look like their columns, not just a remark or a signature."""
+    alike = sum(not isinstance(cell, str) or looks[key](cell) for key, cell in cells.items())
+    return alike >= 2 or (alike == 1 and (stands >= 2 or any(key in cells for key in form.row_key)))
+
+
+def _looks_like(column: Column, form_set: FormSet, year: int) -> Callable[[object], bool]:
+    """Whether a text looks like what the column holds, lawful or not; free text looks like nothing."""
+    if column.type == "code" and column.list is None:
+        return lambda cell: re.fullmatch(r"\S*\d\S*", clean(cell)) is not None
+    if column.type == "text" and column.list is None:
+        return lambda cell: False
+    parse = parser(column, form_set.spellings, year)
+    return lambda cell: parse(cell)[1] not in {"not_in_list", "not_integer", "not_number", "not_date", "not_mark"}

@@ -1,0 +1,89 @@
+"""Which of several rows that carry one key owns it, and which cell of the others is mistyped."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from itertools import islice, pairwise
+
+import numpy as np
+import pandas as pd
+
+Key = tuple[int, ...]
+
+_SORTED = 0.75
+"""A sheet counts as sorted where at least this share of neighbours stands in order; without any order it is a half."""
+_NEAR = 3
+"""How many neighbours on each side are asked: one of them may be mistyped too."""
+
+
+class KeyOrder:
+    """The keys of a form as ranks, in the order of its rows: a mistyped key stands out of order and leaves a gap."""
+
+    def __init__(self, keys: pd.DataFrame, listed: Mapping[str, Sequence[str]]) -> None:
+        """`keys` holds complete keys; `listed` gives the agreed order of columns whose values come from a list."""
+        self._columns = list(keys.columns)
+        ranks = [_ranks(keys[column], listed.get(column)) for column in self._columns]
+        self._keys: list[Key] = list(zip(*ranks, strict=True))
+        self._place = {row: place for place, row in enumerate(keys.index)}
+        self._known = set(self._keys)
+        self._counts = [Counter(column) for column in ranks]
+        nestings = [tuple(range(len(ranks))), tuple(reversed(range(len(ranks))))]
+        best = max(nestings, key=self._share_in_order)
+        self._nesting = best if self._share_in_order(best) >= _SORTED else None
+
+    def _nested(self, key: Key) -> Key:
+        return tuple(key[part] for part in self._nesting or ())
+
+    def _share_in_order(self, nesting: Key) -> float:
+        nested = [tuple(key[part] for part in nesting) for key in self._keys]
+        return float(np.mean([left <= right for left, right in pairwise(nested)] or [True]))
+
+    def _contradictions(self, place: int, key: Key, skipped: Collection[int]) -> int:
+        """How many neighbours say that a key does not stand in order at a place."""
+        if self._nesting is None:
+            return 0
+        nested = self._nested(key)
+        before = islice((at for at in range(place - 1, -1, -1) if at not in skipped), _NEAR)
+        after = islice((at for at in range(place + 1, len(self._keys)) if at not in skipped), _NEAR)
+        return sum(self._nested(self._keys[at]) >= nested for at in before) + sum(
+            self._nested(self._keys[at]) <= nested for at in after
+        )
+
+    def _mending(self, place: int, skipped: Collection[int]) -> tuple[int, int, int]:
+        """(contradictions left, rarity, part) of the best mending of a key: one part changed so that it fills a gap.
+
+        Of two mendings the one with the commoner value is the better: a rare one may itself be mistyped.
+        """
+        key = self._keys[place]
+        found = []
+        for part in reversed(range(len(self._columns))):
+            for rank, count in self._counts[part].items():
+                meant = (*key[:part], rank, *key[part + 1 :])
+                if meant not in self._known:
+                    found.append((self._contradictions(place, meant, skipped), -count, part))
+        return min(found, key=lambda one: one[:2], default=(0, 0, len(key) - 1))
+
+    def resolve(self, rows: Sequence[int], likely: Sequence[int]) -> tuple[int, dict[int, str]]:
+        """(owner, column to blame by row of the others) of rows with one key; the owner is one of the `likely`.
+
+        It is the row where the key stands in order while the others, mended, would; where the order does not tell,
+        the first. Where no gap tells which part of a key is mistyped, the last is.
+        """
+        places = {row: self._place[row] for row in rows}
+
+        def mendings(owner: int) -> dict[int, tuple[int, int, int]]:
+            others = {place for row, place in places.items() if row != owner}
+            return {row: self._mending(place, others - {place}) for row, place in places.items() if row != owner}
+
+        def cost(owner: int) -> tuple[int, int]:
+            own = self._contradictions(places[owner], self._keys[places[owner]], {*places.values()})
+            mended = mendings(owner).values()
+            return own + sum(left for left, _, _ in mended), sum(rarity for _, rarity, _ in mended)
+
+        owner = min(likely, key=cost)
+        return owner, {row: self._columns[part] for row, (_, _, part) in mendings(owner).items()}
+
+
+def _ranks(values: pd.Series, listed: Sequence[str] | None) -> list[int]:
+    order = list(listed) if listed is not None else sorted(set(values))
+    rank = {value: position for position, value in enumerate(order)}
+    return [rank[value] for value in values]

@@ -1,0 +1,129 @@
+from datetime import date
+
+import pytest
+import yaml
+
+from submissions.form_set import FOLDER, load_form_sets, period
+
+FORM = {
+    "table": "things",
+    "title": "Biểu 1",
+    "name": "Vật",
+    "sheet": "Biểu 1",
+    "row_key": ["code"],
+    "columns": [{"key": "code", "heading": "Mã", "type": "code", "required": True}],
+}
+SET = {
+    "form_set": "thu",
+    "title": "Thử",
+    "kind": "register",
+    "total_rows": ["Tổng"],
+    "end_of_table": ["KÝ"],
+    "forms": [FORM],
+}
+
+
+def load(folder, **parts):
+    folder.joinpath("thu.yaml").write_text(yaml.safe_dump(SET | parts, allow_unicode=True), encoding="utf-8")
+    return load_form_sets(folder)["thu"]
+
+
+def form(**parts):
+    return {"forms": [FORM | parts]}
+
+
+def test_the_agreed_form_sets_load():
+    form_sets = load_form_sets()
+
+    assert set(form_sets) == {"B12-2021", "B12-2025", "so-ky-luat"}
+    assert [item.title for item in form_sets["B12-2021"].forms] == [f"Biểu {number}" for number in range(1, 13)]
+
+
+def test_a_new_version_is_a_new_file_that_says_what_differs(tmp_path):
+    for path in FOLDER.glob("*.yaml"):
+        (tmp_path / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "B12-2030.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "extends": "B12-2025",
+                "form_set": "B12-2030",
+                "forms": [{"table": "hamlets", "columns": [{"key": "hamlet_name", "heading": "Tên bon"}]}],
+            },
+            allow_unicode=True,
+        ),
+        encoding="utf-8",
+    )
+
+    hamlets = load_form_sets(tmp_path)["B12-2030"].by_table["hamlets"]
+
+    assert hamlets.by_heading["tên bon"].key == "hamlet_name"
+    assert "mã thôn" in hamlets.by_heading
+
+
+def test_2025_has_points_and_its_own_headings_and_still_knows_the_old_ones():
+    new, old = (load_form_sets()[name].by_table["member_assessments"] for name in ("B12-2025", "B12-2021"))
+
+    assert "score" in new.by_key
+    assert "score" not in old.by_key
+    assert new.by_heading["mức tự xếp loại"].key == new.by_heading["tự xếp loại"].key == "self_level"
+    assert "mức tự xếp loại" not in old.by_heading
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        (
+            form(columns=[*FORM["columns"], {"key": "name", "heading": "MÃ", "type": "text"}]),
+            "two columns with the heading",
+        ),
+        (form(columns=[*FORM["columns"], {"key": "code", "heading": "Khác", "type": "text"}]), "stands twice"),
+        (form(row_key=["nothing"]), "no column 'nothing'"),
+        (form(columns=[FORM["columns"][0] | {"list": "colours"}]), "no list 'colours'"),
+        (
+            form(columns=[FORM["columns"][0] | {"reference": {"form": "others", "column": "code", "described": "x"}}]),
+            "no form 'others'",
+        ),
+        (form(columns=[FORM["columns"][0] | {"tpye": "text"}]), "tpye"),
+        ({"kind": "unit"}, "cover"),
+        ({"form_set": "khac"}, "holds the form set"),
+    ],
+)
+def test_a_form_set_that_contradicts_itself_is_not_loaded(tmp_path, parts, told):
+    with pytest.raises(ValueError, match=told) as caught:
+        load(tmp_path, **parts)
+    assert "thu.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["Biểu 5", "Bieu 5", "Biểu số 5", "BIỂU 5", "Biểu 5 ", "bieu so 5", "Biểu5"])
+def test_sheet_names_drift(name):
+    forms = load_form_sets()["B12-2021"].by_table
+
+    assert forms["member_assessments"].is_sheet(name)
+    assert not forms["membership_movements"].is_sheet(name)
+
+
+@pytest.mark.parametrize("name", ["Biểu 1", "Biểu 15", "Biểu", "5"])
+def test_other_sheets_are_not_biểu_5(name):
+    assert not load_form_sets()["B12-2021"].by_table["member_assessments"].is_sheet(name)
+
+
+def test_keys_references_levels_and_counts_hold_a_row_back_and_descriptions_do_not():
+    members = load_form_sets()["B12-2025"].by_table["members"].by_key
+    assessments = load_form_sets()["B12-2025"].by_table["member_assessments"].by_key
+
+    assert {members[key].on_error for key in ("card_no", "cell_code", "status")} == {"hold"}
+    assert {members[key].on_error for key in ("gender", "school", "theory", "ethnicity", "is_head")} == {"blank"}
+    assert {assessments[key].on_error for key in ("final_level", "score", "decided_on", "cell_code")} == {"hold"}
+
+
+def test_the_store_has_no_column_for_a_name_and_none_for_a_birth_date():
+    for form_set in load_form_sets().values():
+        for agreed in form_set.forms:
+            stored = {name for column in agreed.columns for name, _ in column.stored_columns}
+            assert not stored & {"full_name", "born_on", "card_no", "subject_code"}
+
+
+def test_a_year_has_its_first_and_its_last_day():
+    assert period("year", 2024) == (date(2024, 1, 1), date(2024, 12, 31))
+    assert period("year_and_quarter", 2024) == (date(2024, 1, 1), date(2025, 3, 31))
+    assert period("until_year_end", 2024) == (None, date(2024, 12, 31))

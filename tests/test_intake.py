@@ -1,0 +1,336 @@
+"""Files in, store out: nothing lost, nothing read twice, one bad file alone, no names beyond the originals."""
+
+import hashlib
+import os
+import signal
+import stat
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import xlsxwriter
+
+from submissions.intake import find_files, list_issues, take_in
+from submissions.pseudonyms import load_secret, member_keys
+from submissions.store import Store
+from tests.workbooks import Layout, changed, take_one, unit_forms, write_register, write_unit
+
+
+@pytest.fixture
+def inbox(tmp_path):
+    (tmp_path / "inbox").mkdir()
+    return tmp_path / "inbox"
+
+
+@pytest.fixture
+def data(tmp_path):
+    return tmp_path / "data"
+
+
+def records(data: Path, table: str) -> pd.DataFrame:
+    """Every record of a form in the store, in the order of files and rows."""
+    return pd.read_parquet(Store(data / "store").form(table)).sort_values(["source_hash", "row"], ignore_index=True)
+
+
+def content_of(data: Path) -> dict[str, object]:
+    """What the store holds, by file, without the times of receipt."""
+    held = {}
+    for path in sorted((data / "store").rglob("*")):
+        if path.suffix == ".parquet":
+            frame = pq.read_table(path).to_pandas()
+            held[str(path.relative_to(data))] = frame.drop(columns="received_at", errors="ignore").to_json()
+        elif path.is_file():
+            held[str(path.relative_to(data))] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return held
+
+
+def test_what_comes_in_is_loaded_or_held_back_and_nothing_is_dropped(inbox, data):
+    forms = changed("members", 0, cell_code="67.001.009.000.000", gender="?")
+    forms["members"].loc[1, "gender"] = "?"
+    write_unit(inbox / "a.xlsx", forms)
+
+    result = take_one(inbox / "a.xlsx", data)
+
+    assert (result.state, result.unit_code, result.year, result.sent_no) == ("accepted", "67.001", 2024, 1)
+    counts = result.counts.set_index("form")
+    assert (counts["rows_in"] == counts["loaded"] + counts["held_back"]).all()
+    assert dict(counts["rows_in"]) == {name: len(form) for name, form in forms.items()}
+    assert tuple(counts.loc["members"]) == (5, 4, 1)
+    assert counts.drop(index="members")["held_back"].sum() == 0
+    pd.testing.assert_frame_equal(
+        Store(data / "store").read_counts()[["form", "rows_in", "loaded", "held_back"]], result.counts
+    )
+
+
+def test_every_record_carries_its_file_its_sheet_and_its_row(inbox, data):
+    written = write_unit(inbox / "a.xlsx", layout=Layout(sheets={"Biểu 3": "BIỂU 3"}))
+
+    result = take_one(written.path, data)
+
+    members = records(data, "members")
+    assert set(members["source_hash"]) == {result.source_hash}
+    assert set(members["sheet"]) == {"BIỂU 3"}
+    assert [f"B{row}" for row in members["row"]] == [written.cell("members", row, "card_no") for row in range(5)]
+
+
+def test_values_are_stored_as_what_they_are(inbox, data):
+    write_unit(inbox / "a.xlsx")
+    take_one(inbox / "a.xlsx", data)
+
+    meetings = records(data, "cell_meetings")
+    assert list(meetings["points"])[:2] == [82.5, 90.0]
+    assert f"{meetings.loc[0, 'held_on']:%d/%m/%Y}" == "05/01/2024"
+    assert list(meetings["thematic"])[:2] == [False, True]
+    assert meetings.loc[4, "attended"] == 0
+    assert pd.isna(meetings.loc[2, "attended"])
+    assert list(records(data, "members")["birth_year"]) == [1970, 1985, 1990, 2001, 1940]
+    assert list(records(data, "admissions")["admission_group"]) == ["Khác", "Nông dân"]
+    assert records(data, "organisation_assessments").loc[0, "final_level"] == "Hoàn thành tốt nhiệm vụ"
+
+
+def test_an_unlawful_cell_is_left_empty_and_the_lawful_ones_of_its_row_are_kept(inbox, data):
+    write_unit(inbox / "a.xlsx", changed("members", 1, cell_code="67.9", is_head="có"))
+    take_one(inbox / "a.xlsx", data)
+
+    row = records(data, "members").loc[1]
+
+    assert row["is_held_back"]
+    assert pd.isna(row["cell_code"])
+    assert pd.isna(row["is_head"])
+    assert (row["gender"], row["birth_year"]) == ("Nữ", 1985)
+
+
+def test_one_member_has_one_key_in_all_forms_and_an_organisation_keeps_its_code(inbox, data):
+    write_unit(inbox / "a.xlsx")
+    take_one(inbox / "a.xlsx", data)
+
+    key = member_keys(pd.Series(["670000000002"]), load_secret(data / "secrets"))[0]
+    inspected, disciplined = records(data, "inspections"), records(data, "disciplines")
+
+    assert records(data, "members").loc[1, "member_key"] == key
+    assert records(data, "member_assessments").loc[1, "member_key"] == key
+    assert [inspected.loc[1, "subject_member_key"], disciplined.loc[0, "subject_member_key"]] == [key, key]
+    assert inspected.loc[0, "subject_org_code"] == "67.001.001.000.000"
+    assert pd.isna(inspected.loc[1, "subject_org_code"])
+    assert pd.isna(inspected.loc[0, "subject_member_key"])
+    assert pd.isna(records(data, "admissions").loc[1, "member_key"])
+
+
+def test_readers_find_every_column_before_anything_was_sent(data):
+    take_in([], data=data)
+
+    for table in ("members", "member_assessments", "discipline_register"):
+        schema = pq.read_schema(Store(data / "store").form(table) / "_schema.parquet")
+        assert {"source_hash", "sheet", "row", "is_held_back"} < set(schema.names)
+    assert "score" in pq.read_schema(Store(data / "store").form("member_assessments") / "_schema.parquet").names
+
+
+def test_original_bytes_are_kept_by_their_hash(inbox, data):
+    content = write_unit(inbox / "a.xlsx").path.read_bytes()
+    (inbox / "b.xlsx").write_bytes(b"khong phai so tinh")
+
+    take_in([inbox], data=data, workers=1)
+
+    originals = {path.name: path.read_bytes() for path in (data / "store" / "originals").iterdir()}
+    assert originals == {f"{hashlib.sha256(kept).hexdigest()}.xlsx": kept for kept in (content, b"khong phai so tinh")}
+
+
+def test_reading_a_known_file_again_does_nothing(inbox, data):
+    write_unit(inbox / "a.xlsx")
+    (inbox / "b.xlsx").write_bytes(b"khong phai so tinh")
+    take_in([inbox], data=data, workers=1)
+    before = {path: path.stat().st_mtime_ns for path in (data / "store").glob("*/**/*.parquet")}
+
+    again = take_in([inbox], data=data, workers=1)
+
+    assert [file.state for file in again.files] == ["known", "refused"]
+    assert {path: path.stat().st_mtime_ns for path in (data / "store").glob("*/**/*.parquet")} == before
+
+
+def test_the_same_bytes_under_two_names_are_one_sending(inbox, data):
+    content = write_unit(inbox / "a.xlsx").path.read_bytes()
+    (inbox / "b.xlsx").write_bytes(content)
+
+    files = take_in([inbox], data=data, workers=1).files
+
+    assert [(file.path.name, file.state) for file in files] == [("a.xlsx", "accepted"), ("b.xlsx", "known")]
+    assert "a.xlsx" in files[1].message
+    assert len(Store(data / "store").read_submissions()) == 1
+
+
+def test_a_correction_takes_the_place_of_what_was_sent_before_and_both_are_kept(inbox, data):
+    write_unit(inbox / "b.xlsx", changed("members", 1, gender="?"))
+    write_unit(inbox / "a.xlsx", cover={"sent_no": 2})
+
+    take_in([inbox], data=data, workers=1)
+
+    sent = Store(data / "store").read_submissions()
+    assert list(sent.loc[sent["is_in_force"], "sent_no"]) == [2]
+    assert len(sent) == 2
+    assert list_issues(data).empty
+    assert len(list_issues(data, every_sending=True)) == 1
+
+
+def test_bad_files_are_refused_one_by_one_and_the_others_go_on(inbox, data):
+    content = write_unit(inbox / "tot.xlsx").path.read_bytes()
+    (inbox / "cut.xlsx").write_bytes(content[: len(content) // 2])
+    (inbox / "html.xls").write_text("<html></html>")
+    (inbox / "trong.xlsx").touch()
+    write_unit(inbox / "thieu.xlsx", layout=Layout(left_out=("Biểu 5",)))
+    write_unit(inbox / "lan.xlsx", cover={"sent_no": "hai"})
+    write_register(inbox / "so.xlsx")
+
+    report = take_in([inbox], data=data, workers=2)
+
+    states = {file.path.name: file.state for file in report.files}
+    assert {name for name, state in states.items() if state == "accepted"} == {"tot.xlsx", "so.xlsx"}
+    assert set(states.values()) == {"accepted", "refused"}
+    listed = list_issues(data)
+    assert set(listed["file"]) == {"cut.xlsx", "html.xls", "trong.xlsx", "thieu.xlsx", "lan.xlsx"}
+    assert (listed["message"] != "").all()
+    assert dict(zip(listed["file"], listed["rule"], strict=True))["lan.xlsx"] == "BAD_COVER"
+
+
+def test_a_file_that_kills_its_reader_is_refused_and_the_others_go_on(inbox, data):
+    write_unit(inbox / "tot.xlsx")
+    with xlsxwriter.Workbook(inbox / "xa.xlsx") as book:
+        sheet = book.add_worksheet("Thông tin chung")
+        sheet.write(0, 0, "Mẫu biểu")
+        sheet.write(1_048_575, 16_383, "x")
+
+    states = {file.path.name: file.state for file in take_in([inbox], data=data, workers=2).files}
+
+    assert states == {"tot.xlsx": "accepted", "xa.xlsx": "refused"}
+    assert list(list_issues(data)["rule"]) == ["READER_DIED"]
+
+
+def test_a_file_of_a_unit_that_is_not_on_the_list_is_refused_until_the_list_names_it(inbox, data):
+    write_unit(inbox / "a.xlsx")
+    data.mkdir()
+    (data / "units.csv").write_text("unit_code,unit_name\n67.002,Huyện Khác\n", encoding="utf-8")
+
+    refused = take_one(inbox / "a.xlsx", data)
+    (data / "units.csv").write_text("unit_code,unit_name\n67.001,Huyện Thử\n67.002,Huyện Khác\n", encoding="utf-8")
+    accepted = take_one(inbox / "a.xlsx", data)
+
+    assert refused.state == "refused"
+    assert "“67.001” không có trong danh sách 1 đơn vị" in refused.message
+    assert accepted.state == "accepted"
+    assert list(pd.read_parquet(data / "store" / "units.parquet")["unit_code"]) == ["67.001", "67.002"]
+
+
+def test_links_pipes_and_files_that_are_gone_fail_alone_and_nothing_waits_for_them(inbox, data):
+    write_unit(inbox / "a.xlsx")
+    (inbox / "link.xlsx").symlink_to(inbox / "a.xlsx")
+    os.mkfifo(inbox / "pipe.xlsx")
+    named = [inbox / name for name in ("a.xlsx", "link.xlsx", "pipe.xlsx", "gone.xlsx")]
+
+    files = take_in(named, data=data, workers=1).files
+
+    assert [file.state for file in files] == ["accepted", "failed", "failed", "failed"]
+    assert len({file.message for file in files}) == 4
+    assert find_files([inbox]) == ([inbox / "a.xlsx"], [inbox / "link.xlsx", inbox / "pipe.xlsx"])
+
+
+def test_of_a_folder_only_finished_workbooks_are_taken(inbox):
+    for name in ("a.xlsx", "B.XLSX", "c.ods", "~$a.xlsx", ".d.xlsx", "e.part", "f.txt"):
+        (inbox / name).touch()
+    (inbox / "sub").mkdir()
+    (inbox / "sub" / "g.xls").touch()
+
+    files, others = find_files([inbox])
+
+    assert {path.name for path in files} == {"a.xlsx", "B.XLSX", "c.ods", "g.xls"}
+    assert {path.name for path in others} == {"f.txt"}
+
+
+def test_an_issue_of_the_cover_leaves_the_sending_readable(inbox, data):
+    write_unit(inbox / "a.xlsx", cover={"prepared_on": "31/02/2025"})
+
+    result = take_one(inbox / "a.xlsx", data)
+
+    assert (result.state, result.issues) == ("accepted", 1)
+    assert tuple(list_issues(data).loc[0, ["sheet", "cell", "column", "rule"]]) == (
+        "Thông tin chung", "B8", "prepared_on", "not_date",
+    )  # fmt: skip
+
+
+def test_a_reader_killed_in_the_middle_loses_nothing_and_doubles_nothing(inbox, data, tmp_path):
+    for year in (2022, 2023, 2024, 2025):
+        write_unit(inbox / f"{year}.xlsx", unit_forms(year), year=year)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for folder in (whole, cut):
+        load_secret(folder / "secrets")
+    (cut / "secrets" / "member_key").write_bytes((whole / "secrets" / "member_key").read_bytes())
+    take_in([inbox], data=whole, workers=1)
+
+    code = (
+        "import sys; from pathlib import Path; from submissions.intake import take_in\n"
+        "if __name__ == '__main__': take_in([Path(sys.argv[1])], data=Path(sys.argv[2]), workers=1, "
+        "on_progress=lambda file: print('read', flush=True))"
+    )
+    reader = subprocess.Popen(
+        [sys.executable, "-c", code, inbox, cut], stdout=subprocess.PIPE, start_new_session=True, text=True
+    )
+    reader.stdout.readline()
+    os.killpg(reader.pid, signal.SIGKILL)
+    reader.wait()
+    (cut / "store" / "counts" / f".x.parquet.{reader.pid}").write_bytes(b"half")
+    assert len(Store(cut / "store").read_submissions()) < 4
+    take_in([inbox], data=cut, workers=1)
+
+    assert content_of(cut) == content_of(whole)
+
+
+CANARIES = {
+    "full_name": "Nguyễn Thị Hoàng Yến Chim",
+    "prepared_by": "Đặng Hoàng Yến Lập",
+    "approved_by": "Vũ Hoàng Yến Duyệt",
+}
+
+
+def spellings(text: str) -> set[str]:
+    """A text in composed and decomposed letters and without marks, in three cases."""
+    plain = unicodedata.normalize("NFD", text.replace("Đ", "D").replace("đ", "d"))
+    forms = {unicodedata.normalize(form, text) for form in ("NFC", "NFD")}
+    forms.add("".join(letter for letter in plain if not unicodedata.combining(letter)))
+    return {spelling for form in forms for spelling in (form, form.lower(), form.upper())}
+
+
+def test_no_name_no_card_and_no_birth_date_leaves_the_originals_and_the_issue_list(inbox, data):
+    forms = changed("members", 1, card_no="671234567890", full_name=CANARIES["full_name"], born_on="17/11/1987")
+    forms["member_assessments"].loc[1, ["card_no", "full_name"]] = ["671234567890", CANARIES["full_name"]]
+    forms["inspections"].loc[1, "subject_code"] = "671234567890"
+    forms["disciplines"].loc[0, ["subject_code", "decision_no"]] = ["671234567890", "671234567890"]
+    forms["admissions"].loc[0, ["full_name", "born_on"]] = [CANARIES["full_name"], "17/11/1987"]
+    forms["cell_meetings"].loc[0, "cell_code"] = "671234567890"
+    names = {key: CANARIES[key] for key in ("prepared_by", "approved_by")}
+    write_unit(inbox / "a.xlsx", forms, cover=names)
+    write_unit(inbox / "b.xlsx", forms, cover=names, layout=Layout(left_out=("Biểu 5",)))
+    take_in([inbox], data=data, workers=1)
+    wanted = {spelling for name in CANARIES.values() for spelling in spellings(name)}
+    wanted |= {"671234567890", "17/11/1987", "1987-11-17", "1987-11", "17.11.1987"}
+
+    leaks = []
+    for path in (data / "store").rglob("*"):
+        inside = path.relative_to(data / "store").parts[0]
+        if path.is_file() and inside not in {"originals", "issues"}:
+            text = path.read_bytes().decode("utf-8", "ignore")
+            if path.suffix == ".parquet":
+                text += pq.read_table(path).to_pandas().to_json(force_ascii=False, date_format="iso")
+            leaks += [inside for canary in wanted if canary in text]
+
+    assert leaks == []
+
+
+def test_only_its_owner_reads_the_store_and_the_secret(inbox, data):
+    write_unit(inbox / "a.xlsx")
+    take_one(inbox / "a.xlsx", data)
+
+    assert stat.S_IMODE((data / "store").stat().st_mode) == 0o700
+    assert stat.S_IMODE((data / "secrets").stat().st_mode) == 0o700
+    assert stat.S_IMODE((data / "secrets" / "member_key").stat().st_mode) == 0o600

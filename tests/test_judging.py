@@ -1,0 +1,333 @@
+"""What is lawful, what an unlawful cell does to its row, and that one mistake is one issue."""
+
+import pandas as pd
+import pytest
+
+from tests.drawing import table
+from tests.workbooks import REGISTER, UNIT, changed, unit_forms, write_register, write_unit
+
+CELL, OTHER_CELL, PARTY = "67.001.001.000.001", "67.001.001.000.002", "67.001.001.000.000"
+
+
+@pytest.fixture
+def write(tmp_path):
+    return lambda forms=None, **options: write_unit(tmp_path / "don vi.xlsx", forms, **options)
+
+
+@pytest.mark.parametrize("year", [2022, 2024, 2025, 2026])
+def test_a_lawful_unit_has_no_issues_and_nothing_is_held_back(write, year):
+    written = write(unit_forms(year), year=year)
+
+    assert written.issues().empty
+    assert not any(form.held_back().any() for form in written.judge().forms.values())
+
+
+UNLAWFUL = [
+    ("membership_movements", 1, "count", "hai", "not_integer", True),
+    ("membership_movements", 1, "count", -2, "out_of_range", True),
+    ("membership_movements", 0, "label", None, "required", False),
+    ("membership_movements", 3, "count_previous", "?", "not_integer", False),
+    ("organisations", 1, "org_kind", "Chi bộ", "not_in_list", False),
+    ("organisations", 1, "org_sector", None, "required", False),
+    ("organisations", 1, "parent_code", "67.001.009.000.000", "unknown_code", True),
+    ("organisations", 1, "parent_code", 67.001, "code_as_number", True),
+    ("organisations", 1, "founded_on", "31/02/2005", "not_date", False),
+    ("organisations", 1, "closed_on", "01/01/2001", "closed_before_founded", False),
+    ("organisations", 1, "member_count", "", "required", True),
+    ("members", 4, "card_no", "67000000005", "pattern", True),
+    ("members", 4, "card_no", 67000000005, "code_as_number", True),
+    ("members", 1, "gender", "Nam/Nữ", "not_in_list", False),
+    ("members", 1, "born_on", "19/05/85", "not_date", False),
+    ("members", 1, "born_on", "19/13/1985", "not_date", False),
+    ("members", 1, "born_on", "19/05/2085", "outside_period", False),
+    ("members", 1, "cell_code", PARTY, "unknown_code", True),
+    ("members", 1, "cell_code", None, "required", True),
+    ("members", 4, "status", "Nghỉ", "not_in_list", True),
+    ("members", 1, "theory", "Khá", "not_in_list", False),
+    ("members", 1, "official_on", "01/01/2009", "official_before_admitted", False),
+    ("members", 1, "is_head", "có", "not_mark", False),
+    ("organisation_assessments", 1, "final_level", "Tốt", "not_in_list", True),
+    ("organisation_assessments", 1, "final_level", None, "level_missing", True),
+    ("organisation_assessments", 2, "final_level", "Hoàn thành nhiệm vụ", "level_with_reason", True),
+    ("organisation_assessments", 1, "self_on", "05/12/2022", "outside_period", False),
+    ("organisation_assessments", 1, "decided_on", "01/04/2025", "outside_period", True),
+    ("organisation_assessments", 1, "decided_by_code", "67.002", "unknown_code", True),
+    ("organisation_assessments", 1, "tasks_done", 13, "exceeds_assigned", True),
+    ("organisation_assessments", 1, "tasks_late", 11, "late_exceeds_done", True),
+    ("member_assessments", 1, "cell_code", "67.001.001.000.009", "unknown_code", True),
+    ("member_assessments", 1, "final_level", None, "level_missing", True),
+    ("member_assessments", 2, "final_level", "HTNV", "level_with_reason", True),
+    ("member_assessments", 1, "state_level", "A", "not_in_list", True),
+    ("member_assessments", 2, "not_rated_reason", "Bận", "not_in_list", False),
+    ("cell_meetings", 2, "month", 13, "out_of_range", True),
+    ("cell_meetings", 2, "month", 0, "out_of_range", True),
+    ("cell_meetings", 0, "held_on", "05/01/2023", "outside_period", True),
+    ("cell_meetings", 0, "attended", 3, "exceeds_expected", True),
+    ("cell_meetings", 0, "held_on", None, "held_on_missing", True),
+    ("cell_meetings", 0, "points", 100.5, "out_of_range", True),
+    ("cell_meetings", 0, "band", "Xuất sắc", "not_in_list", False),
+    ("cell_meetings", 0, "thematic", 1, "not_mark", False),
+    ("inspections", 0, "article", 31, "not_in_list", True),
+    ("inspections", 0, "conductor", "Bí thư", "not_in_list", True),
+    ("inspections", 0, "conductor_code", "67.002", "unknown_code", True),
+    ("inspections", 0, "subject_code", "67.001.009.000.000", "unknown_code", True),
+    ("inspections", 1, "subject_code", "670000000099", "unknown_code", True),
+    ("inspections", 1, "subject_code", "67000000009", "pattern", True),
+    ("inspections", 0, "concluded_on", "01/01/2025", "outside_period", True),
+    ("disciplines", 0, "decided_on", "31/12/2023", "outside_period", True),
+    ("disciplines", 0, "form", "Nhắc nhở", "not_in_list", True),
+    ("disciplines", 0, "org_code", "67.001.009.000.000", "unknown_code", True),
+    ("disciplines", 0, "decision_no", " ", "required", True),
+    ("disciplines", 0, "violated_on", "02/07/2024", "decided_before_violated", False),
+    ("admissions", 0, "card_no", "670000000099", "unknown_code", True),
+    ("admissions", 1, "admitted_on", "20/12/2023", "outside_period", True),
+    ("admissions", 1, "group", "Công nhân", "not_in_list", False),
+    ("hamlets", 0, "cell_code", PARTY, "unknown_code", True),
+    ("hamlets", 0, "local_members", 3, "local_exceeds_members", True),
+    ("hamlets", 0, "commune", None, "required", False),
+    ("trainings", 0, "held_on", "20/06/2023", "outside_period", True),
+    ("trainings", 0, "attended", 10, "exceeds_invited", True),
+    ("trainings", 0, "invited", 8.5, "not_integer", True),
+    ("programme_uptakes", 0, "document", "99-CTr/TU", "not_in_list", True),
+    ("programme_uptakes", 0, "plan_on", "15/07/2025", "outside_period", True),
+    ("programme_uptakes", 0, "org_code", "67.001.009.000.000", "unknown_code", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "row", "key", "cell", "rule", "held"), UNLAWFUL)
+def test_an_unlawful_cell_is_one_issue_and_does_what_the_form_set_says(write, form, row, key, cell, rule, held):
+    written = write(changed(form, row, **{key: cell}))
+
+    assert written.found() == {(written.cell(form, row, key), rule)}
+    judged = written.judge().forms[form]
+    assert list(judged.held_back()) == [held and number == row for number in range(len(judged.rules))]
+    assert judged.values.isna().loc[row, key]
+
+
+@pytest.mark.parametrize(
+    ("form", "row", "key", "cell", "rule"),
+    [
+        ("organisation_assessments", 0, "common_points", 30.5, "out_of_range"),
+        ("organisation_assessments", 0, "task_points", "70,1", "out_of_range"),
+        ("organisation_assessments", 0, "score", 101, "out_of_range"),
+        ("organisation_assessments", 0, "tasks_exceeded", 21, "exceeded_exceeds_done"),
+        ("organisation_assessments", 0, "shortcomings_fixed", 5, "fixed_exceeds_shortcomings"),
+        ("member_assessments", 0, "score", -0.5, "out_of_range"),
+        ("member_assessments", 0, "score", "tám mươi", "not_number"),
+    ],
+)
+def test_points_of_2025_have_their_ranges(write, form, row, key, cell, rule):
+    written = write(changed(form, row, year=2025, **{key: cell}), year=2025)
+
+    assert written.found() == {(written.cell(form, row, key), rule)}
+    assert list(written.judge().forms[form].held_back()).count(True) == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "row", "cells"),
+    [
+        ("cell_meetings", 1, {"expected": 0, "attended": 0, "points": 0}),
+        ("cell_meetings", 1, {"expected": 2, "attended": 2, "points": 100}),
+        ("organisation_assessments", 1, {"tasks_assigned": "1.200", "tasks_done": "1.200", "tasks_late": "1.200"}),
+        ("organisation_assessments", 1, {"decided_on": "31/03/2025", "decided_by_code": UNIT}),
+        ("inspections", 0, {"concluded_on": "1/1/2024", "subject_code": UNIT}),
+        ("disciplines", 0, {"decided_on": "31/12/2024", "violated_on": "31/12/2024"}),
+        ("members", 1, {"ethnicity": "M'Nông", "qualification": "TIẾN SĨ", "theory": "cao cấp,  cử nhân"}),
+        ("programme_uptakes", 1, {"plan_on": "31/12/2024"}),
+    ],
+)
+def test_what_stands_at_the_edge_is_lawful(write, form, row, cells):
+    assert write(changed(form, row, **cells)).issues().empty
+
+
+def test_short_names_of_levels_are_known(write):
+    forms = changed(
+        "organisation_assessments", 0, self_level="HTXSNV", appraised_level="Hoàn thành tốt", final_level="HTNV"
+    )
+
+    judged = write(forms).judge().forms["organisation_assessments"]
+
+    assert list(judged.values.loc[0, ["self_level", "appraised_level", "final_level"]]) == [
+        "Hoàn thành xuất sắc nhiệm vụ", "Hoàn thành tốt nhiệm vụ", "Hoàn thành nhiệm vụ",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "count"), [(1, 3), (5, 2), (11, 5)])
+def test_a_wrong_total_is_told_once_at_its_line(write, row, count):
+    written = write(changed("membership_movements", row, count=count))
+
+    assert written.found() == {(written.cell("membership_movements", row, "count"), "equation")}
+
+
+def test_a_missing_part_leaves_totals_unjudged(write):
+    written = write(changed("membership_movements", 2, count=None))
+
+    assert written.found() == {(written.cell("membership_movements", 2, "count"), "required")}
+
+
+@pytest.mark.parametrize(
+    ("form", "row", "key", "cell"),
+    [
+        ("organisations", 1, "org_code", OTHER_CELL),
+        ("organisations", 2, "org_code", CELL),
+        ("members", 0, "card_no", "670000000002"),
+        ("members", 1, "card_no", "670000000001"),
+        ("organisation_assessments", 1, "org_code", OTHER_CELL),
+        ("organisation_assessments", 2, "org_code", CELL),
+        ("member_assessments", 0, "card_no", "670000000002"),
+        ("member_assessments", 3, "card_no", "670000000001"),
+        ("cell_meetings", 1, "month", 1),
+        ("cell_meetings", 3, "month", 2),
+        ("programme_uptakes", 3, "org_code", PARTY),
+        ("programme_uptakes", 0, "org_code", "67.001.002.000.000"),
+        ("hamlets", 2, "hamlet_code", "01A"),
+    ],
+)
+def test_of_two_rows_with_one_key_the_mistyped_one_is_told_and_the_other_loads(write, form, row, key, cell):
+    written = write(changed(form, row, **{key: cell}))
+
+    assert written.found() == {(written.cell(form, row, key), "duplicate")}
+    assert list(written.judge().forms[form].held_back()).index(True) == row
+
+
+def test_a_row_pasted_twice_is_told_once(write):
+    forms = unit_forms()
+    forms["members"] = pd.concat([forms["members"], forms["members"].iloc[[1]]], ignore_index=True)
+
+    written = write(forms)
+
+    assert written.found() == {(written.cell("members", 5, "card_no"), "duplicate")}
+
+
+@pytest.mark.parametrize("cell", [None, "67000000001", "O70000000001", "6700000000011"])
+@pytest.mark.parametrize("row", [0, 1, 3])
+def test_a_member_without_a_lawful_card_still_counts_where_others_refer_to_it(write, row, cell):
+    written = write(changed("members", row, card_no=cell))
+
+    assert {found for found, _ in written.found()} == {written.cell("members", row, "card_no")}
+
+
+@pytest.mark.parametrize("cell", [None, "67.001.009.000.009", 67.001])
+@pytest.mark.parametrize("row", [0, 1, 2, 3])
+def test_an_organisation_without_its_code_still_counts_where_others_refer_to_it(write, row, cell):
+    written = write(changed("organisations", row, org_code=cell))
+
+    assert {found for found, _ in written.found()} == {written.cell("organisations", row, "org_code")}
+
+
+@pytest.mark.parametrize("form", ["organisation_assessments", "member_assessments"])
+@pytest.mark.parametrize("cell", [None, "670000000999"])
+def test_an_assessment_without_its_key_still_answers_for_its_subject(write, form, cell):
+    key = "org_code" if form == "organisation_assessments" else "card_no"
+    written = write(changed(form, 1, **{key: cell}))
+
+    assert {found for found, _ in written.found()} == {written.cell(form, 1, key)}
+
+
+def test_a_disciplined_member_who_left_and_lost_the_card_is_one_issue(write):
+    forms = changed("members", 4, status="Khai trừ", card_no="67000000005")
+    forms["disciplines"].loc[0, ["subject_code", "org_code"]] = ["670000000005", "67.001.002.000.000"]
+
+    written = write(forms)
+
+    assert written.found() == {(written.cell("members", 4, "card_no"), "pattern")}
+
+
+@pytest.mark.parametrize(
+    ("form", "caller", "row", "key"),
+    [("organisation_assessments", "organisations", 3, "org_code"), ("member_assessments", "members", 2, "card_no")],
+)
+def test_a_missing_assessment_is_told_in_the_form_that_lacks_it(write, form, caller, row, key):
+    forms = unit_forms()
+    forms[form] = forms[form].drop(index=row)
+
+    written = write(forms)
+
+    issues = written.issues()
+    assert list(issues["rule"]) == ["row_missing"]
+    assert list(issues["column"]) == [key]
+    assert list(issues["key"]) == [forms[caller].loc[row, key]]
+    assert written.cell(caller, row, key) in issues["message"][0]
+
+
+def test_a_member_who_left_needs_no_assessment_and_one_whose_status_is_unlawful_is_not_asked_for(write):
+    forms = changed("members", 0, status="Chuyển đi")
+    forms["member_assessments"] = forms["member_assessments"].drop(index=0)
+    assert write(forms).issues().empty
+
+    forms["members"].loc[0, "status"] = "Đi"
+    assert set(write(forms).issues()["rule"]) == {"not_in_list"}
+
+
+def test_keys_of_several_columns_are_joined_and_shown_as_sent(write):
+    issues = write(changed("cell_meetings", 1, attended=7)).issues()
+
+    assert list(issues["key"]) == [f"{CELL}/2"]
+
+
+def test_every_issue_says_where_what_was_found_what_is_expected_and_how_to_mend_it(write):
+    written = write(changed("members", 1, gender="Nam/Nữ"))
+
+    issue = written.issues().iloc[0]
+
+    assert dict(issue.drop(["expected", "message"])) == {
+        "file": "don vi.xlsx", "unit_code": UNIT, "year": 2024, "form": "Biểu 3", "sheet": "Biểu 3",
+        "cell": written.cell("members", 1, "gender"), "key": "670000000002", "column": "gender",
+        "rule": "not_in_list", "severity": "error", "value": "Nam/Nữ",
+    }  # fmt: skip
+    assert issue["expected"] == "Nam · Nữ"
+    assert issue["message"] == "Hãy chọn một giá trị của danh mục cho “Giới tính”."
+
+
+def test_a_name_is_never_an_issues_value(write):
+    forms = changed("members", 1, full_name=None)
+    forms["admissions"].loc[0, "full_name"] = None
+
+    issues = write(forms).issues()
+
+    assert set(issues["column"]) == {"full_name"}
+    assert set(issues["value"]) == {""}
+
+
+def test_all_issues_are_told_at_once(write):
+    forms = unit_forms()
+    expected = set()
+    across = {"exceeds_expected", "held_on_missing", "exceeds_invited", "decided_before_violated"}
+    for form, row, key, cell, rule, _ in UNLAWFUL:
+        if form in {"cell_meetings", "inspections", "trainings"} and rule not in across | {"unknown_code"}:
+            forms[form].loc[row, key] = cell
+            expected.add((form, row, key))
+
+    written = write(forms)
+
+    assert {cell for cell, _ in written.found()} == {written.cell(*place) for place in expected}
+
+
+def test_an_old_form_sent_for_a_new_year_is_a_warning(write):
+    issues = write(unit_forms(2024), cover={"year": "Năm 2026"}).issues()
+
+    assert "version_out_of_years" in set(issues.loc[issues["severity"] == "warning", "rule"])
+
+
+def test_codes_in_the_register_are_judged_by_shape_alone(tmp_path):
+    written = write_register(tmp_path / "so.xlsx")
+    assert written.issues(None).empty
+
+
+@pytest.mark.parametrize(
+    ("key", "cell", "rule"),
+    [
+        ("decided_on", "01/07/2023", "outside_period"),
+        ("subject_code", "67000000000", "pattern"),
+        ("form", "Phê bình", "not_in_list"),
+        ("decision_no", None, "required"),
+        ("subject", "Quần chúng", "not_in_list"),
+    ],
+)
+def test_an_unlawful_cell_of_the_register_holds_the_case_back(tmp_path, key, cell, rule):
+    register = table(REGISTER)
+    register.loc[0, key] = cell
+    written = write_register(tmp_path / "so.xlsx", register)
+
+    assert written.found() == {(written.cell("discipline_register", 0, key), rule)}
+    assert list(written.judge(None).forms["discipline_register"].held_back()) == [True, False]
