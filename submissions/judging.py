@@ -105,7 +105,7 @@ def _judge_cells(table: Table, form_set: FormSet, year: int) -> Judged:
             values[column.key] = rules[column.key] = np.full(size, None, dtype=object)
             continue
         values[column.key], rules[column.key] = parse_column(
-            cells.codes, cells.distinct, parser(column, form_set.spellings, year)
+            cells.codes, cells.distinct, cells.blanks, parser(column, form_set.spellings, year)
         )
     judged = Judged(
         table,

@@ -3,6 +3,7 @@
 import hmac
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -47,5 +48,6 @@ def member_keys(cards: pd.Series, secret: bytes) -> pd.Series:
     return pd.Series(keys[codes], index=cards.index, dtype=object)
 
 
+@lru_cache(maxsize=20_000)  # the forms of a workbook name the same members
 def _member_key(card: str, secret: bytes) -> str:
     return hmac.digest(secret, f"member|v1|{card}".encode(), "sha256")[:_BYTES].hex()

@@ -166,15 +166,14 @@ def parser(column: Column, spellings: dict[str, dict[str, str]], year: int) -> C
 
 
 def parse_column(
-    codes: np.ndarray, distinct: np.ndarray, parse: Callable[[object], Parsed]
+    codes: np.ndarray, distinct: np.ndarray, blanks: np.ndarray, parse: Callable[[object], Parsed]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values and broken rules of a column of cells (object arrays, None for neither); blank cells have neither.
 
-    The column comes as its distinct cells and the position of each cell among them.
+    The column comes as its distinct cells, which of them are blank, and the position of each cell among them.
     """
     values = np.empty(len(distinct), dtype=object)
     rules = np.empty(len(distinct), dtype=object)
-    for position, cell in enumerate(distinct):
-        if not is_blank(cell):
-            values[position], rules[position] = parse(cell)
+    for position in np.flatnonzero(~blanks):
+        values[position], rules[position] = parse(distinct[position])
     return values[codes], rules[codes]

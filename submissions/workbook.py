@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
@@ -54,11 +54,18 @@ class CellColumn:
 
     def take(self, rows: np.ndarray) -> "CellColumn":
         """The cells of some rows."""
-        return CellColumn(self.codes[rows], self.distinct)
+        taken = CellColumn(self.codes[rows], self.distinct)
+        taken.blanks = self.blanks
+        return taken
 
     def __getitem__(self, row: int) -> object:
         """One cell."""
         return self.distinct[self.codes[row]]
+
+    @cached_property
+    def blanks(self) -> np.ndarray:
+        """Which of the distinct cells are blank."""
+        return np.fromiter(map(is_blank, self.distinct), dtype=bool, count=len(self.distinct))
 
     def map(self, function: Callable[[object], object], dtype: type = object) -> np.ndarray:
         """What `function` makes of each cell."""
@@ -380,7 +387,7 @@ def _data_rows(
     table: dict[str, CellColumn], body: Cells, form: Form, form_set: FormSet, looks: dict[str, Callable[[object], bool]]
 ) -> np.ndarray:
     """Positions of the rows that are records: not blank, no column numbers, no total, no remark, no heading again."""
-    blank = {key: cells.map(is_blank, bool) for key, cells in table.items()}
+    blank = {key: cells.blanks[cells.codes] for key, cells in table.items()}
     filled = np.sum([~column for column in blank.values()], axis=0)
     required = [~blank[column.key] for column in form.columns if column.required]
     keep = filled > 0
@@ -400,7 +407,11 @@ def _data_rows(
     for key in form.row_key:
         headings = form.by_key[key].headings
         keep &= ~table[key].map(
-            lambda cell, own=headings: isinstance(cell, str) and (_is_total([cell], form_set) or fold(cell) in own),
+            lambda cell, own=headings: (
+                isinstance(cell, str)
+                and not cell[:1].isdigit()  # most keys are codes: no word begins so
+                and (_is_total([cell], form_set) or fold(cell) in own)
+            ),
             bool,
         )
     return np.flatnonzero(keep)

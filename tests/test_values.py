@@ -112,7 +112,9 @@ def test_anything_else_is_no_mark(cell):
 
 def read(cell, year=2024, spellings=None, **column):
     made = Column(key="c", heading="C", **column)
-    values, rules = parse_column(np.array([0]), np.array([cell], dtype=object), parser(made, spellings or {}, year))
+    cells = np.array([cell], dtype=object)
+    blanks = np.array([is_blank(cell)])
+    values, rules = parse_column(np.array([0]), cells, blanks, parser(made, spellings or {}, year))
     return values[0], rules[0]
 
 
