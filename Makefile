@@ -1,0 +1,51 @@
+# Everything is run from here. Each target first makes .venv from python3 alone, once.
+
+THUCCHAT_DATA ?= data
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.synced
+WORKERS ?= auto
+
+export THUCCHAT_DATA
+export DO_NOT_TRACK := 1
+export DAGSTER_DISABLE_TELEMETRY := yes
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export GX_ANALYTICS_ENABLED := false
+export PYTHONUTF8 := 1
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test check bench setup
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+setup: $(STAMP) ## make .venv
+
+$(STAMP): pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m uv sync --locked --quiet --inexact --python $(BIN)/python
+	@touch $@
+
+demo: $(STAMP) ## run the main job on three units' reports, into data/demo
+	@$(BIN)/thucchat demo
+
+dev: $(STAMP) ## serve the Dagster UI on http://127.0.0.1:3000 for THUCCHAT_DATA (default data/)
+	@$(BIN)/thucchat dev
+
+test: $(STAMP) ## run the tests
+	@$(BIN)/pytest -n $(WORKERS)
+
+check: $(STAMP) ## lint, layers, SQL, definitions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint dbt_project --config dbt_project/.sqlfluff
+	$(BIN)/dg check defs
+
+bench: $(STAMP) ## measure intake and the whole path
+	@$(BIN)/python -m benchmarks

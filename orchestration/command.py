@@ -1,0 +1,316 @@
+# ruff: noqa: D301 - \b in a docstring tells click not to rewrap what follows
+"""The command line ``thucchat``: what it asks and what it says. Heavy imports wait until a command needs them."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestration.problems import ProblemError
+from orchestration.settings import Folders, set_environment, settings
+
+if TYPE_CHECKING:
+    from orchestration.runs import Outcome
+
+OPTIONS = "[TÙY CHỌN]"
+
+HELP_OPTION = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class Vietnamese(click.Command):
+    """A command whose help has Vietnamese headings."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the usage line."""
+        formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix="Cách dùng: ")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, and for a group its commands."""
+        rows = [row for parameter in self.get_params(ctx) if (row := parameter.get_help_record(ctx))]
+        with formatter.section("Tùy chọn"):
+            formatter.write_dl(rows)
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Describe ``--help`` in Vietnamese."""
+        option = super().get_help_option(ctx)
+        if option:
+            option.help = "Hiển thị trợ giúp này."
+        return option
+
+
+class VietnameseGroup(Vietnamese, click.Group):
+    """A group of commands whose help has Vietnamese headings."""
+
+    command_class = Vietnamese
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in the order they are defined."""
+        with formatter.section("Lệnh"):
+            formatter.write_dl([(name, command.get_short_help_str(90)) for name, command in self.commands.items()])
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Keep the order of use."""
+        return list(self.commands)
+
+
+@click.group(
+    cls=VietnameseGroup, context_settings=HELP_OPTION, options_metavar=OPTIONS, subcommand_metavar="LỆNH [THAM SỐ]..."
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Thư mục dữ liệu (mặc định: biến THUCCHAT_DATA, nếu không có thì data/).",
+)
+@click.pass_context
+def cli(context: click.Context, data: Path | None) -> None:
+    """Thực Chất: kho dữ liệu đánh giá, xếp loại tổ chức đảng và đảng viên; tìm những xếp loại chưa đứng vững.
+
+    \b
+    Ví dụ:
+      thucchat demo                                  chạy thử với ba đơn vị mẫu
+      thucchat intake ~/bao-cao-2025                 đọc mọi tệp trong thư mục
+      thucchat issues --csv loi.csv                  danh sách lỗi để trả lại đơn vị
+      thucchat build                                 dựng, kiểm tra và công bố kho
+      thucchat findings                              các xếp loại có dấu hiệu chưa phù hợp
+      thucchat pack kiem-diem-cuoi-nam --year 2025   làm tập biểu đồ cuối năm
+    """
+    context.obj = Folders(data.resolve()) if data else settings().folders
+
+
+@cli.command(options_metavar=OPTIONS, short_help="Chạy thử toàn bộ quy trình với ba đơn vị mẫu.")
+@click.pass_obj
+def demo(folders: Folders) -> None:
+    """Chạy thử toàn bộ quy trình với ba đơn vị mẫu, bốn năm, trong thư mục data/demo.
+
+    \b
+    Ví dụ:
+      thucchat demo
+      thucchat --data /tmp/thu demo                  kết quả nằm trong /tmp/thu/demo
+    """
+    from orchestration import demonstration
+
+    folders = Folders(folders.data / "demo")
+    _work_on(folders)
+    copied = demonstration.prepare(folders)
+    _say(f"[bold]Dữ liệu mẫu[/bold]: {copied} tệp trong {folders.inbox}")
+    _run("whole", folders)
+    _show_published(folders)
+    _show_places(folders, demo=True)
+
+
+@cli.command(options_metavar=OPTIONS, short_help="Đọc tệp hoặc thư mục báo cáo vào kho gốc.")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.pass_obj
+def intake(folders: Folders, paths: tuple[Path, ...]) -> None:
+    """Đọc các tệp báo cáo (hoặc mọi tệp trong thư mục) vào kho gốc và lập tệp trả lại cho đơn vị.
+
+    Tệp đã đọc rồi thì bỏ qua. Tệp không đọc được bị trả lại kèm lý do, các tệp khác vẫn được đọc.
+    Mã thoát là 1 nếu có tệp bị trả lại.
+
+    \b
+    Ví dụ:
+      thucchat intake bao-cao-huyen-A.xlsx
+      thucchat intake ~/bao-cao-2025 "So ky luat UBKT 2025.xlsx"
+    """
+    from orchestration import taking_in
+
+    _work_on(folders)
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise ProblemError(f"Không tìm thấy: {', '.join(missing)}")
+    from orchestration import terminal
+
+    report, returned = taking_in.take_in_files(paths, folders, on_file=terminal.show_file)
+    terminal.show_intake(report, returned)
+    if any(file.state in {"refused", "failed"} for file in report.files):
+        sys.exit(1)
+
+
+@cli.command(options_metavar=OPTIONS, short_help="Dựng kho, kiểm tra, tìm mâu thuẫn và công bố.")
+@click.pass_obj
+def build(folders: Folders) -> None:
+    """Đọc tệp mới trong hộp nhận, dựng lại toàn bộ kho, kiểm tra, tìm mâu thuẫn rồi công bố.
+
+    Kho đang phục vụ chỉ được thay khi mọi kiểm tra bắt buộc đều đạt. Lần chạy hiện trong giao diện Dagster.
+
+    \b
+    Ví dụ:
+      thucchat build
+      thucchat --data /srv/thucchat build
+    """
+    _work_on(folders)
+    _run("build", folders)
+    _show_published(folders)
+    _show_places(folders)
+
+
+@cli.command(options_metavar=OPTIONS, short_help="Danh sách lỗi trong các tệp đã nhận.")
+@click.option("--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Ghi ra CSV.")
+@click.pass_obj
+def issues(folders: Folders, csv_path: Path | None) -> None:
+    """Liệt kê mọi lỗi trong các báo cáo đang có hiệu lực và các tệp bị trả lại.
+
+    Màn hình không hiện số thẻ đảng viên; tệp CSV có, nên chỉ người tạo đọc được (quyền 0600).
+
+    \b
+    Ví dụ:
+      thucchat issues
+      thucchat issues --csv loi.csv
+    """
+    from orchestration import terminal
+    from submissions.intake import list_issues
+
+    if not folders.store.exists():
+        raise ProblemError(f"Chưa có báo cáo nào trong {folders.data}. Hãy chạy: thucchat intake PATH...")
+    listed = list_issues(folders.data)
+    if csv_path:
+        from orchestration.listing import write_csv
+
+        write_csv(listed, csv_path)
+        _say(f"Đã ghi {len(listed)} lỗi vào {csv_path}")
+    else:
+        terminal.show_issues(listed)
+
+
+@cli.command(options_metavar=OPTIONS, short_help="Các xếp loại có dấu hiệu chưa phù hợp.")
+@click.option("--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Ghi ra CSV.")
+@click.pass_obj
+def findings(folders: Folders, csv_path: Path | None) -> None:
+    """Liệt kê các mâu thuẫn giữa xếp loại và chứng cứ trong kho đã công bố.
+
+    \b
+    Ví dụ:
+      thucchat findings
+      thucchat findings --csv phat-hien.csv
+    """
+    from orchestration import terminal
+    from orchestration.warehouse import Tables
+
+    tables = Tables(folders.published)
+    if csv_path:
+        from orchestration.listing import write_csv
+
+        write_csv(tables["fct_finding"], csv_path)
+        _say(f"Đã ghi {len(tables['fct_finding'])} phát hiện vào {csv_path}")
+    else:
+        terminal.show_findings(tables)
+
+
+@cli.command(options_metavar=OPTIONS, short_help="Làm tập biểu đồ của một năm từ kho đã công bố.")
+@click.argument("name", metavar="NAME")
+@click.option("--year", type=int, required=True, metavar="Y", help="Năm đánh giá.")
+@click.pass_obj
+def pack(folders: Folders, name: str, year: int) -> None:
+    """Làm tập biểu đồ NAME của năm Y từ kho đã công bố. Cùng một kho thì ra cùng một tệp.
+
+    \b
+    Ví dụ:
+      thucchat pack kiem-diem-cuoi-nam --year 2025
+    """
+    from orchestration import publications
+
+    _work_on(folders)
+    path = publications.write(name, year, folders, settings().province)
+    _say(f"Tập biểu đồ: [bold]{path}[/bold]")
+
+
+@cli.command(options_metavar=OPTIONS, short_help="Mở giao diện Dagster tại máy này.")
+@click.option("--port", type=int, default=3000, show_default=True, metavar="PORT", help="Cổng trên 127.0.0.1.")
+@click.pass_obj
+def dev(folders: Folders, port: int) -> None:
+    """Mở giao diện Dagster (chỉ trên máy này) cùng bộ theo dõi hộp nhận và lịch làm tập biểu đồ.
+
+    \b
+    Ví dụ:
+      thucchat dev
+      thucchat --data data/demo dev --port 3001
+    """
+    from orchestration import server
+
+    _work_on(folders)
+    _say(f"Giao diện: http://127.0.0.1:{port} · hộp nhận: {folders.inbox}")
+    server.serve(folders, port)
+
+
+def _work_on(folders: Folders) -> None:
+    set_environment(folders)
+    folders.inbox.mkdir(parents=True, exist_ok=True)
+
+
+def _say(text: str) -> None:
+    from orchestration import terminal
+
+    terminal.console.print(text, soft_wrap=True)
+
+
+def _run(job: str, folders: Folders) -> "Outcome":
+    from orchestration import lock, terminal
+    from orchestration.runs import run_job
+
+    with lock.hold(folders.lock, f"thucchat {job}", on_wait=terminal.show_waiting):
+        pass  # a run takes the lock itself; waiting here lets the user see for whom
+    terminal.console.file = sys.stdout  # what dbt and others print meanwhile goes to the log
+    outcome = run_job(job, folders, on_step=terminal.show_step)
+    terminal.show_outcome(outcome)
+    if not outcome.succeeded:
+        raise ProblemError("Không hoàn thành: " + "; ".join(outcome.errors or ("xem nhật ký trong giao diện Dagster",)))
+    return outcome
+
+
+def _show_published(folders: Folders) -> None:
+    from orchestration import terminal
+    from orchestration.warehouse import Tables, published_build
+
+    terminal.show_published(published_build(folders), Tables(folders.published))
+
+
+def _show_places(folders: Folders, *, demo: bool = False) -> None:
+    from orchestration import terminal
+
+    terminal.show_places(folders, demo=demo)
+
+
+def main() -> None:
+    """Run the command line; a problem of the user's is one sentence on stderr and a non-zero exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        cli(standalone_mode=False, prog_name="thucchat")
+    except ProblemError as problem:
+        _fail(str(problem), 1)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "thucchat"
+        _fail(f"{_usage_problem(error)} Xem: {where} --help", 2)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("Đã dừng theo yêu cầu.", 130)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"Lỗi: {message}", err=True)
+    sys.exit(code)
+
+
+def _usage_problem(error: click.UsageError) -> str:
+    name = error.param.human_readable_name if getattr(error, "param", None) else ""
+    match error:
+        case click.MissingParameter():
+            return f"Thiếu tham số {name}."
+        case click.NoSuchOption():
+            return f"Không có tùy chọn {error.option_name}."
+        case click.BadParameter():
+            return f"Giá trị của {name} không hợp lệ."
+        case _ if error.ctx and isinstance(error.ctx.command, click.Group):
+            return f"Không có lệnh này; các lệnh: {', '.join(error.ctx.command.commands)}."
+        case _:
+            return "Lệnh viết chưa đúng."
+
+
+if __name__ == "__main__":
+    main()

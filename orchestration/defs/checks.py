@@ -1,0 +1,8 @@
+"""Which suite guards which table: every mart that readers rely on has one."""
+
+from expectations.tables import TABLES
+from orchestration import checks
+
+suites = [checks.suite_check(table) for table in TABLES]
+
+KEYS = frozenset(checks.key(table) for table in TABLES)

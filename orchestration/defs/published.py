@@ -1,0 +1,51 @@
+"""The gate: the one place where a warehouse becomes the one that everybody reads."""
+
+import hashlib
+
+import dagster as dg
+
+from orchestration import gate
+from orchestration.checks import NAME as SUITE_CHECK
+from orchestration.defs import checks, store, warehouse
+from orchestration.warehouse import NotBuiltError, Workshop, logical_hash
+
+
+@dg.asset(
+    key=["published"],
+    group_name="published",
+    owners=["team:kho-du-lieu"],
+    kinds={"duckdb"},
+    deps=sorted(key for key in {*warehouse.marts.keys, *warehouse.findings_marts.keys} if key.path[0] == "marts"),
+)
+def published(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop]) -> dg.MaterializeResult:
+    """Kho đã công bố: chỉ thay bản cũ khi mọi kiểm tra bắt buộc của chính lần chạy này đều đạt."""
+    expected = {
+        *store.store.check_keys,
+        *warehouse.marts.check_keys,
+        *warehouse.findings_marts.check_keys,
+        *checks.KEYS,
+    }
+    try:
+        database = workshop.unfinished()
+        standing = gate.standing(context.instance, context.run.run_id, expected)
+    except NotBuiltError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    if not standing.may_publish:
+        raise dg.Failure(f"Không công bố: {standing}. Kho đang phục vụ được giữ nguyên.", allow_retries=False)
+    for name in standing.warned:
+        if not name.endswith(SUITE_CHECK):  # a suite has told what it found
+            context.log.warning(f"Kiểm tra không đạt ở mức cảnh báo: {name}")
+    tables = logical_hash(database)
+    content = hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:16]
+    build = workshop.publish()
+    return dg.MaterializeResult(
+        metadata={
+            "Bản dựng": workshop.build_id,
+            "Tệp": dg.MetadataValue.path(str(workshop.folders.published)),
+            "Dung lượng (MB)": round(build.stat().st_size / 1e6, 1),
+            "Dấu nội dung": content,
+            "Số bảng": len(tables),
+            "Kiểm tra đạt": standing.passed,
+            "Cảnh báo": len(standing.warned),
+        }
+    )

@@ -1,0 +1,112 @@
+"""Where things lie, and the only module that reads or sets the process environment."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+"""The repository: code that the build id covers, the dbt project, the demo."""
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "DAGSTER_DISABLE_TELEMETRY": "yes",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "GX_ANALYTICS_ENABLED": "false",
+    "PYTHONUTF8": "1",
+}
+"""What keeps the tools from talking to other hosts, and Vietnamese from breaking in a C locale."""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The data directory; nothing is written outside it."""
+
+    data: Path
+
+    @property
+    def inbox(self) -> Path:
+        """Where units' workbooks are dropped."""
+        return self.data / "inbox"
+
+    @property
+    def store(self) -> Path:
+        """Original bytes and Parquet of every sending."""
+        return self.data / "store"
+
+    @property
+    def builds(self) -> Path:
+        """Warehouses by build id."""
+        return self.data / "builds"
+
+    @property
+    def published(self) -> Path:
+        """The warehouse that everyone reads."""
+        return self.data / "published.duckdb"
+
+    @property
+    def findings(self) -> Path:
+        """Findings and rule results as Parquet, which dbt reads back."""
+        return self.data / "findings"
+
+    @property
+    def packs(self) -> Path:
+        """Finished packs by year."""
+        return self.data / "packs"
+
+    @property
+    def returned(self) -> Path:
+        """Workbooks that go back to the units."""
+        return self.data / "returned"
+
+    @property
+    def dagster(self) -> Path:
+        """Home of the Dagster instance."""
+        return self.data / "dagster"
+
+    @property
+    def lock(self) -> Path:
+        """The lock that whoever changes the store or the warehouse holds."""
+        return self.data / "build.lock"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may differ from one installation to the next."""
+
+    folders: Folders
+    province: str
+
+
+def settings() -> Settings:
+    """Settings from the environment: ``THUCCHAT_DATA`` (default ``data``) and ``THUCCHAT_PROVINCE``."""
+    return Settings(
+        folders=Folders(Path(os.environ.get("THUCCHAT_DATA") or "data").resolve()),
+        province=os.environ.get("THUCCHAT_PROVINCE") or "Đắk Mẫu",
+    )
+
+
+def set_environment(folders: Folders) -> None:
+    """Make this process and its children work on `folders`, quietly."""
+    os.environ.update(QUIET, THUCCHAT_DATA=str(folders.data), DAGSTER_HOME=str(folders.dagster))
+    # `dagster` and `dbt` are started by name; they are this environment's, whether it is activated or not.
+    own = str(Path(sys.executable).parent)
+    if own not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", "")])
+
+
+def dbt_environment(folders: Folders, warehouse: Path) -> dict[str, str]:
+    """What tells dbt which store to read and which file to write."""
+    return {
+        "THUCCHAT_STORE": str(folders.store),
+        "THUCCHAT_FINDINGS": str(folders.findings),
+        "THUCCHAT_WAREHOUSE": str(warehouse),
+        "DBT_LOG_LEVEL_FILE": "info",
+        **QUIET,
+    }
+
+
+def export(variables: Mapping[str, str]) -> None:
+    """Set variables for this process and its children."""
+    os.environ.update(variables)

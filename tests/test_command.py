@@ -1,0 +1,179 @@
+"""The command line as its users meet it: a process, its words, its exit code."""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from orchestration.command import cli
+from orchestration.listing import harmless, write_csv
+from orchestration.settings import PROJECT, Folders
+from orchestration.terminal import hidden
+from submissions.issues import COLUMNS
+
+CARD = re.compile(r"(?<!\d)\d{12}(?!\d)")
+
+
+def test_help_is_vietnamese_and_shows_every_command_with_examples(thucchat):
+    told = thucchat("--help").stdout
+
+    assert "Cách dùng: thucchat" in told
+    assert "Ví dụ:" in told
+    for name in ("demo", "intake", "build", "issues", "findings", "pack"):
+        assert re.search(rf"^  {name} ", told, re.MULTILINE)
+    assert not re.search(r"Usage|Options|Commands|Show this message", told)
+
+
+@pytest.mark.parametrize("name", list(cli.commands))
+def test_every_command_explains_itself_with_an_example(thucchat, name):
+    result = thucchat(name, "--help")
+
+    assert result.returncode == 0
+    assert f"Cách dùng: thucchat {name}" in result.stdout
+    assert re.search(rf"thucchat .*{name}", result.stdout.split("Ví dụ:")[1])
+    assert not re.search(r"Usage|Options|Show this message", result.stdout)
+
+
+def test_help_starts_without_the_heavy_libraries():
+    program = (
+        "import sys; sys.argv = ['thucchat', '--help']\n"
+        "from orchestration.command import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'dagster', 'dbt', 'duckdb', 'pandas', 'great_expectations', 'matplotlib', 'typst', 'rich', 'yaml'}\n"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=PROJECT)
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_vietnamese_does_not_break_where_the_locale_knows_only_ascii(thucchat):
+    bare = {key: value for key, value in os.environ.items() if not key.startswith(("LC_", "LANG", "PYTHON"))}
+    result = thucchat("--help", env={**bare, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+
+    assert result.returncode == 0
+    assert "Thực Chất" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "code"),
+    [
+        (["nothing"], "Không có lệnh này", 2),
+        (["intake"], "Thiếu tham số", 2),
+        (["pack", "kiem-diem-cuoi-nam"], "Thiếu tham số", 2),
+        (["pack", "kiem-diem-cuoi-nam", "--year", "năm nay"], "không hợp lệ", 2),
+        (["build", "--fast"], "Không có tùy chọn --fast", 2),
+        (["intake", "/no/such/file.xlsx"], "Không tìm thấy: /no/such/file.xlsx", 1),
+        (["issues"], "thucchat intake", 1),
+        (["findings"], "thucchat build", 1),
+        (["pack", "kiem-diem-cuoi-nam", "--year", "2025"], "thucchat build", 1),
+    ],
+)
+def test_a_users_mistake_is_one_vietnamese_sentence_and_no_traceback(thucchat, tmp_path, arguments, told, code):
+    result = thucchat("--data", tmp_path / "data", *arguments)
+
+    assert result.returncode == code
+    assert result.stderr.startswith("Lỗi: ")
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_intake_reads_a_folder_says_what_became_of_each_file_and_fails_when_one_is_refused(thucchat, whole, tmp_path):
+    result = thucchat("--data", tmp_path, "intake", whole.inbox)
+
+    assert result.returncode == 1
+    assert result.stdout.count("đã nhận  ") == 8
+    assert "trả lại" in result.stdout
+    assert re.search(r"[\d.]+ dòng = [\d.]+ nạp \+ [\d.]+ giữ lại", result.stdout)
+    assert not CARD.search(result.stdout)
+    again = thucchat("--data", tmp_path, "intake", whole.inbox / "So ky luat UBKT 2024.xlsx")
+    assert again.returncode == 0
+    assert "đã biết" in again.stdout
+
+
+def test_issues_are_listed_without_card_numbers_and_written_for_the_owner_alone(thucchat, whole, tmp_path):
+    shown = thucchat("--data", whole.data, "issues")
+    written = thucchat("--data", whole.data, "issues", "--csv", tmp_path / "lỗi.csv")
+
+    assert (shown.returncode, written.returncode) == (0, 0)
+    assert "67.012" in shown.stdout
+    assert not CARD.search(shown.stdout)
+    assert (tmp_path / "lỗi.csv").stat().st_mode & 0o777 == 0o600
+    with (tmp_path / "lỗi.csv").open(encoding="utf-8", newline="") as file:
+        heading, *rows = csv.reader(file)
+    assert heading == list(COLUMNS)
+    assert any(CARD.search(row[heading.index("key")]) for row in rows)
+
+
+def test_findings_come_from_the_published_warehouse(thucchat, whole, tmp_path):
+    shown = thucchat("--data", whole.data, "findings")
+    written = thucchat("--data", whole.data, "findings", "--csv", tmp_path / "phát hiện.csv")
+
+    assert (shown.returncode, written.returncode) == (0, 0)
+    assert "Chưa kiểm tra được (không được coi là đạt)" in shown.stdout
+    listed = pd.read_csv(tmp_path / "phát hiện.csv")
+    assert f"{len(listed)} phát hiện theo quy tắc" in shown.stdout
+    assert {"rule_id", "reported", "contradicted_by", "legal_source"} <= set(listed.columns)
+
+
+def test_a_pack_is_the_same_file_each_time_and_an_unknown_year_is_refused(thucchat, own):
+    (first,) = own.packs.rglob("*.pdf")
+    before = first.read_bytes()
+    result = thucchat("--data", own.data, "pack", "kiem-diem-cuoi-nam", "--year", "2025")
+    unknown = thucchat("--data", own.data, "pack", "kiem-diem-cuoi-nam", "--year", "1999")
+    unnamed = thucchat("--data", own.data, "pack", "nothing", "--year", "2025")
+
+    assert result.returncode == 0, result.stderr
+    assert first.name in result.stdout.replace("\n", "")
+    assert first.read_bytes() == before
+    assert (unknown.returncode, unnamed.returncode) == (1, 1)
+    assert "có các năm: 2022, 2023, 2024, 2025" in unknown.stderr
+    assert "kiem-diem-cuoi-nam" in unnamed.stderr
+
+
+def test_the_demonstration_has_three_units_four_years_and_says_where_everything_lies(thucchat, tmp_path):
+    result = thucchat("--data", tmp_path, "demo")
+
+    assert result.returncode == 0, result.stderr
+    folders = Folders(tmp_path / "demo")
+    assert folders.published.exists()
+    (pack,) = folders.packs.rglob("*.pdf")
+    told = result.stdout.replace("\n", "")
+    for place in (folders.published, pack, folders.findings / "findings.parquet", folders.returned):
+        assert str(place) in told
+    assert "http://127.0.0.1:3000" in told
+    assert re.search(r"2025 │ +3 │ +3 │", told)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-cmd|x", "@SUM(A1)", "\tx", "＝1+1"])
+def test_a_text_that_would_start_a_formula_is_made_harmless(text):
+    assert harmless(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("value", ["-5", "+3,5", "-1.234,5", "12-QĐ", "", None, 5, "67.003"])
+def test_numbers_and_plain_texts_are_written_as_they_are(value):
+    assert harmless(value) == value
+
+
+def test_a_list_replaces_the_former_one_and_leaves_nothing_beside_it(tmp_path):
+    for count in (2, 1):
+        write_csv(pd.DataFrame({"value": ["=x"] * count, "year": [2025] * count}), tmp_path / "a.csv")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "value,year\n'=x,2025\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("thẻ 670001184933 trùng", "thẻ •••• trùng"),
+        ("67 0001 184 933", "••••"),
+        ("năm 2025, 75 điểm", "năm 2025, 75 điểm"),
+    ],
+)
+def test_what_looks_like_a_card_number_is_covered_on_the_terminal(text, shown):
+    assert hidden(text) == shown
