@@ -14,6 +14,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export PYTHONUTF8 := 1
 export UV_PYTHON_DOWNLOADS := never
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo dev test check bench setup
@@ -48,4 +49,4 @@ check: $(STAMP) ## lint, layers, SQL, definitions
 	$(BIN)/dg check defs
 
 bench: $(STAMP) ## measure intake and the whole path
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python benchmarks/speed.py

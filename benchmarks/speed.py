@@ -102,15 +102,15 @@ def _memory(root: int) -> int:
 def run_whole_path(folder: Path) -> tuple[float, int]:
     """(seconds, peak resident bytes of all processes) from workbooks to the pack, in a fresh data folder."""
     with tempfile.TemporaryDirectory() as data:
-        inbox = Path(data) / "inbox"
-        inbox.mkdir()
+        sent = Path(data) / "sent"
+        sent.mkdir()
         for path in folder.glob("*.xlsx"):
-            shutil.copy(path, inbox)
+            shutil.copy(path, sent)
         command = [str(Path(sys.executable).with_name("thucchat")), "--data", data]
         peak, done = [0], threading.Event()
 
         start = time.perf_counter()
-        for step in (["intake", str(inbox)], ["build"]):
+        for step in (["intake", str(sent)], ["build"]):
             done.clear()
             process = subprocess.Popen([*command, *step], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 

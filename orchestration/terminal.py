@@ -21,7 +21,8 @@ console = Console(highlight=False)
 
 SHOWN_ROWS = 30
 
-CARD_NUMBER = re.compile(r"\d[\d .]{7,}\d")
+CARD_NUMBER = re.compile(r"(?<![\d.])\d(?:[ .]?\d){11}(?![\d.])")
+"""Twelve digits, however they are grouped; organisation codes such as 67.002.001.000.015 have more."""
 
 UNKNOWN = "(chưa rõ)"
 
@@ -29,10 +30,12 @@ STATES = {
     "accepted": "[green]đã nhận[/green]",
     "known": "đã biết",
     "refused": "[red]trả lại[/red]",
-    "failed": "[red]lỗi chương trình[/red]",
+    "failed": "[red]chưa đọc được[/red]",
 }
 
-SEVERITIES = {"error": "trái quy định", "warning": "cần giải trình", "information": "để biết"}
+SEVERITIES = {"error": "cần thẩm định lại", "warning": "cần giải trình", "information": "để biết"}
+
+ISSUE_SEVERITIES = {"error": "phải sửa", "warning": "cần xem"}
 
 
 def hidden(text: object) -> str:
@@ -123,7 +126,7 @@ def show_issues(listed: pd.DataFrame) -> None:
     show_table(
         f"{number(len(listed))} lỗi theo đơn vị",
         ["Đơn vị", "Năm", "Mức độ", "Số lỗi"],
-        [(unit, year, severity, int(count)) for (unit, year, severity), count in by_unit.items()],
+        [(unit, year, ISSUE_SEVERITIES[severity], int(count)) for (unit, year, severity), count in by_unit.items()],
     )
     first = listed[["file", "sheet", "cell", "message"]].head(SHOWN_ROWS).fillna("")
     show_table(
@@ -194,6 +197,7 @@ def show_places(folders: Folders, *, demo: bool) -> None:
             shown = path.relative_to(here) if path.is_relative_to(here) else path
             console.print(f"  {name}: {escape(str(shown))}", soft_wrap=True)
     data = folders.data.relative_to(here) if folders.data.is_relative_to(here) else folders.data
-    command = f"make dev THUCCHAT_DATA={data}" if demo and here == PROJECT else f"thucchat --data {data} dev"
-    console.print(f"  Xem phát hiện: thucchat --data {data} findings", soft_wrap=True)
-    console.print(f"  Mở giao diện:  {command}  →  http://127.0.0.1:3000", soft_wrap=True)
+    program = ".venv/bin/thucchat" if here == PROJECT else "thucchat"
+    serve = f"make dev THUCCHAT_DATA={data}" if demo and here == PROJECT else f"{program} --data {data} dev"
+    console.print(f"  Xem phát hiện: {program} --data {data} findings", soft_wrap=True)
+    console.print(f"  Mở giao diện:  {serve}  →  http://127.0.0.1:3000", soft_wrap=True)

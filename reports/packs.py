@@ -59,7 +59,7 @@ YEAR_END_REVIEW = Pack(
     ),
     template="year_end_review.typ",
     due_month=1,
-    due_day=15,
+    due_day=31,  # the day before dossiers are due ("before 01/02", 43-HD/BTCTW, section 4)
 )
 
 PACKS: Mapping[str, Pack] = MappingProxyType({pack.name: pack for pack in (YEAR_END_REVIEW,)})

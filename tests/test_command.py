@@ -173,6 +173,7 @@ def test_a_list_replaces_the_former_one_and_leaves_nothing_beside_it(tmp_path):
         ("thẻ 670001184933 trùng", "thẻ •••• trùng"),
         ("67 0001 184 933", "••••"),
         ("năm 2025, 75 điểm", "năm 2025, 75 điểm"),
+        ("chi bộ 67.002.001.000.015: 1 tổ chức", "chi bộ 67.002.001.000.015: 1 tổ chức"),
     ],
 )
 def test_what_looks_like_a_card_number_is_covered_on_the_terminal(text, shown):

@@ -87,7 +87,7 @@ def store(
     about_this_run = {
         "Tệp mới được nhận": states.count("accepted"),
         "Tệp bị trả lại": states.count("refused"),
-        "Tệp đọc hỏng do lỗi chương trình": states.count("failed"),
+        "Tệp chưa đọc được, sẽ thử lại": states.count("failed"),
         "Tệp đã biết": states.count("known"),
         "Tệp đang thay đổi": len(restless),
         "Bảng trả lại đơn vị": len(returned),
