@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml uv.lock
 	  || { echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/python -m uv sync --locked --quiet --inexact --python $(BIN)/python
+	$(BIN)/python -m uv sync --locked --quiet --inexact --compile-bytecode --python $(BIN)/python
 	@touch $@
 
 demo: $(STAMP) ## run the main job on three units' reports, into data/demo
