@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.problems import ProblemError
+from orchestration.problems import ProblemError, reason
 from orchestration.settings import Folders, set_environment, settings
 
 if TYPE_CHECKING:
@@ -238,7 +238,10 @@ def dev(folders: Folders, port: int) -> None:
 
 def _work_on(folders: Folders) -> None:
     set_environment(folders)
-    folders.inbox.mkdir(parents=True, exist_ok=True)
+    try:
+        folders.inbox.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProblemError(f"Không dùng được thư mục dữ liệu {folders.data}: {reason(error)}.") from error
 
 
 def _say(text: str) -> None:

@@ -130,7 +130,7 @@ def show_issues(listed: pd.DataFrame) -> None:
     )
     first = listed[["file", "sheet", "cell", "message"]].head(SHOWN_ROWS).fillna("")
     show_table(
-        f"{len(first)} lỗi đầu (đủ cả: thucchat issues --csv FILE)",
+        f"{len(first)} lỗi đầu (đủ cả: issues --csv FILE)",
         ["Tệp › biểu › ô", "Lỗi và cách sửa"],
         [(" › ".join(filter(None, place)), hidden(said)) for *place, said in first.itertuples(index=False)],
     )
@@ -138,12 +138,18 @@ def show_issues(listed: pd.DataFrame) -> None:
 
 def show_findings(tables: Mapping[str, pd.DataFrame]) -> None:
     """Findings by rule and year, what could not be checked, then the gravest ones."""
+    from ratings.rules import load_rules
+
     found, results = tables["fct_finding"], tables["rule_result"]
+    names = {rule.id: rule.name for rule in load_rules().rules}
     by_rule = found.groupby(["rule_id", "year", "severity"]).size()
     show_table(
         f"{number(len(found))} phát hiện theo quy tắc",
-        ["Quy tắc", "Năm", "Mức độ", "Số phát hiện"],
-        [(rule, int(year), SEVERITIES[severity], int(count)) for (rule, year, severity), count in by_rule.items()],
+        ["Quy tắc", "Nội dung", "Năm", "Mức độ", "Số phát hiện"],
+        [
+            (rule, names.get(rule, ""), int(year), SEVERITIES[severity], int(count))
+            for (rule, year, severity), count in by_rule.items()
+        ],
     )
     unchecked = results[results["not_checked"] > 0].groupby("rule_id")["not_checked"].sum()
     show_table(
@@ -158,7 +164,7 @@ def show_findings(tables: Mapping[str, pd.DataFrame]) -> None:
         .head(SHOWN_ROWS)
     )
     show_table(
-        f"{len(gravest)} phát hiện đầu (đủ cả: thucchat findings --csv FILE)",
+        f"{len(gravest)} phát hiện đầu, đề nghị thẩm định lại (đủ cả, kèm cách giải thích khác: findings --csv FILE)",
         ["Quy tắc", "Năm", "Nơi", "Báo cáo", "Nhưng"],
         [
             (row.rule_id, int(row.year), row.org_code if pd.notna(row.org_code) else row.unit_code, *map(hidden, said))

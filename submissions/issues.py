@@ -242,6 +242,32 @@ _RULES: dict[str, tuple[Callable[[Column, FormSet, int], str], str]] = {
 }
 
 
+RULE_NAMES = {
+    "required": "Để trống",
+    "not_integer": "Không phải số nguyên",
+    "not_number": "Không phải số",
+    "not_date": "Không phải ngày",
+    "not_mark": "Dấu không hợp lệ",
+    "not_in_list": "Ngoài danh mục",
+    "out_of_range": "Ngoài giới hạn",
+    "outside_period": "Ngoài kỳ báo cáo",
+    "pattern": "Mã sai khuôn",
+    "code_as_number": "Mã gõ thành số",
+    "duplicate": "Trùng mã",
+    "key_mismatch": "Mã không thống nhất",
+    "unknown_code": "Mã không có",
+    "level_missing": "Thiếu mức xếp loại",
+    "level_with_reason": "Thừa mức xếp loại",
+    "equation": "Tổng không khớp",
+    "row_missing": "Thiếu dòng",
+    "heading_missing": "Thiếu cột",
+    "version_out_of_years": "Mẫu sai năm",
+}
+"""What a rule is called before its readers; a rule between cells has none of its own."""
+
+BETWEEN_CELLS = "Các ô không khớp nhau"
+
+
 def _explain(rule: str, column: Column, form: Form | None, workbook: Workbook) -> tuple[str, str]:
     """What was expected of a cell, and how to mend it."""
     if rule == "equation" and form is not None and form.equations is not None:

@@ -6,12 +6,14 @@ from pathlib import Path
 import pandas as pd
 import xlsxwriter
 
+from submissions.form_set import load_form_sets
+from submissions.issues import BETWEEN_CELLS, RULE_NAMES
 from submissions.store import Store
 
 _HEADINGS = {
     "number": ("STT", 6),
     "severity": ("Mức độ", 10),
-    "rule": ("Mã quy tắc", 18),
+    "rule": ("Lỗi", 20),
     "form": ("Biểu", 14),
     "sheet": ("Trang", 14),
     "cell": ("Ô", 8),
@@ -53,6 +55,15 @@ def write_returns(data: Path) -> list[Path]:
     return paths
 
 
+def _form_headings(version: str) -> dict[tuple[str, str], str]:
+    """Headings of a form set's columns by form title and column key, as the unit knows them."""
+    form_set = load_form_sets()[version]
+    headings = {(form.title, column.key): column.heading for form in form_set.forms for column in form.columns}
+    if form_set.cover is not None:
+        headings |= {(form_set.cover.sheet, item.key): item.heading for item in form_set.cover.fields}
+    return headings
+
+
 def _stem(sent: tuple) -> str:
     """A file name of codes alone: the unit's own file name may hold a person's name."""
     unit = (
@@ -89,7 +100,13 @@ def _write(path: Path, sent: tuple, issues: pd.DataFrame, counts: pd.DataFrame) 
         for position, (name, width) in enumerate(_HEADINGS.values()):
             sheet.set_column(position, position, width)
             sheet.write_string(3, position, name, heading)
-        listed = issues.assign(number=range(1, len(issues) + 1), severity=issues["severity"].map(_SEVERITIES))
+        headings = _form_headings(sent.form_version)
+        listed = issues.assign(
+            number=range(1, len(issues) + 1),
+            severity=issues["severity"].map(_SEVERITIES),
+            rule=issues["rule"].map(RULE_NAMES).fillna(BETWEEN_CELLS),
+            column=[headings.get(place, place[1]) for place in zip(issues["form"], issues["column"], strict=True)],
+        )
         for position, column in enumerate(_HEADINGS):
             cells = listed[column].astype("str").where(listed[column].notna(), "")
             sheet.write_column(4, position, cells.tolist(), text)

@@ -11,6 +11,7 @@ import pytest
 
 from orchestration.command import cli
 from orchestration.listing import harmless, write_csv
+from orchestration.problems import ProblemError
 from orchestration.settings import PROJECT, Folders
 from orchestration.terminal import hidden
 from submissions.issues import COLUMNS
@@ -57,6 +58,18 @@ def test_vietnamese_does_not_break_where_the_locale_knows_only_ascii(thucchat):
 
     assert result.returncode == 0
     assert "Thực Chất" in result.stdout
+
+
+def test_a_build_before_any_report_came_says_what_is_missing(thucchat):
+    result = thucchat("build")
+
+    assert result.returncode == 1
+    assert "Chưa có báo cáo nào được nhận" in result.stderr
+
+
+def test_a_list_that_cannot_be_written_is_a_problem_in_one_sentence(tmp_path):
+    with pytest.raises(ProblemError, match="thư mục không tồn tại"):
+        write_csv(pd.DataFrame({"a": [1]}), tmp_path / "no" / "such" / "list.csv")
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,10 @@ def test_every_issue_goes_back_with_its_cell_and_how_to_mend_it(tmp_path, send):
         written.cell("members", 1, "gender"),
         written.cell("cell_meetings", 0, "attended"),
     ]
+    assert [(line["Lỗi"], line["Cột"]) for line in listed] == [
+        ("Ngoài danh mục", "Giới tính"),
+        ("Các ô không khớp nhau", "Số đảng viên dự"),
+    ]
     assert listed[0]["Cần có"] == "Nam · Nữ"
     assert all(line["Cách sửa"] for line in listed)
 

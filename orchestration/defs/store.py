@@ -81,6 +81,12 @@ def store(
             context.log.warning(f"Tệp {file.source_hash[:12]} không đọc được: {file.message}")
     returned = write_returns(folders.data)
     kept = Store(folders.store)
+    if not kept.read_submissions()["is_in_force"].any():
+        raise dg.Failure(
+            f"Chưa có báo cáo nào được nhận ({len(report.files)} tệp đã xem): "
+            f"hãy để các tệp báo cáo vào {folders.inbox} hoặc chạy thucchat intake.",
+            allow_retries=False,
+        )
     sendings.report(context.instance, kept, log=context.log_event)
 
     states = [file.state for file in report.files]
