@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from submissions.form_set import Column, load_form_sets
 from submissions.issues import COLUMNS as ISSUE_COLUMNS
-from submissions.issues import find_issues, list_cover_issues
+from submissions.issues import find_issues
 from submissions.judging import Judged, judge
 from submissions.pseudonyms import load_secret, member_keys
 from submissions.store import (
@@ -383,8 +383,7 @@ def _accept(task: _Task, content: bytes, workbook: Workbook, cover: _Cover) -> F
         )
     counted = pd.DataFrame(counts, columns=COUNTS.names)
     write_table(frame_table(counted, COUNTS), store.counts / name)
-    issues = find_issues(workbook, judgement, task.path.name, cover.unit_code)
-    issues = pd.concat([list_cover_issues(workbook, cover.faults, task.path.name, cover.unit_code), issues])
+    issues = find_issues(workbook, judgement, task.path.name, cover.unit_code, cover.faults)
     issues = issues.assign(source_hash=task.source_hash)
     write_table(frame_table(issues, ISSUES), store.issues / name)
     row = _submission(

@@ -19,38 +19,21 @@ COLUMNS = (
 ERROR, WARNING = "error", "warning"
 
 
-def find_issues(workbook: Workbook, judgement: Judgement, file_name: str, unit_code: str | None) -> pd.DataFrame:
+def find_issues(
+    workbook: Workbook,
+    judgement: Judgement,
+    file_name: str,
+    unit_code: str | None,
+    cover_faults: Iterable[tuple[Column, str]] = (),
+) -> pd.DataFrame:
     """Every issue of a workbook: a row an issue with `COLUMNS`, in the order of forms, rows and columns."""
-    parts = [_cover_issues(workbook), *(_cell_issues(form, workbook) for form in judgement.forms.values())]
+    parts = [
+        _cover_issues(workbook, cover_faults),
+        *(_cell_issues(form, workbook) for form in judgement.forms.values()),
+    ]
     parts += [_heading_issues(form) for form in judgement.forms.values()]
     parts.append(_missing_row_issues(judgement.missing))
     issues = pd.DataFrame([issue for part in parts for issue in part], columns=list(COLUMNS), dtype=object)
-    return issues.assign(file=file_name, unit_code=unit_code, year=workbook.year)
-
-
-def list_cover_issues(
-    workbook: Workbook, faults: Iterable[tuple[Column, str]], file_name: str, unit_code: str | None
-) -> pd.DataFrame:
-    """Issues of cover fields that leave the sending readable, with the same columns."""
-    found = []
-    for column, rule in faults:
-        place = workbook.cover.get(column.key)
-        expected, mend = _explain(rule, column, None, workbook)
-        value = "" if column.privacy == "name" or place is None else shown(place.value)
-        cell = place.cell if place else "A1"
-        found.append(
-            _issue(
-                None,
-                workbook.cover_sheet,
-                cell,
-                column=column.key,
-                rule=rule,
-                value=value,
-                expected=expected,
-                message=mend,
-            )
-        )
-    issues = pd.DataFrame(found, columns=list(COLUMNS), dtype=object)
     return issues.assign(file=file_name, unit_code=unit_code, year=workbook.year)
 
 
@@ -140,9 +123,24 @@ def _missing_row_issues(missing: list[MissingRow]) -> list[dict[str, object]]:
     return found
 
 
-def _cover_issues(workbook: Workbook) -> list[dict[str, object]]:
-    """A form version that was not agreed for the year."""
-    found: list[dict[str, object]] = []
+def _cover_issues(workbook: Workbook, faults: Iterable[tuple[Column, str]]) -> list[dict[str, object]]:
+    """Cover fields that leave the sending readable, and a form version that was not agreed for the year."""
+    found = []
+    for column, rule in faults:
+        place = workbook.cover.get(column.key)
+        expected, mend = _explain(rule, column, None, workbook)
+        found.append(
+            _issue(
+                None,
+                workbook.cover_sheet,
+                place.cell if place else "A1",
+                column=column.key,
+                rule=rule,
+                value="" if column.privacy == "name" or place is None else shown(place.value),
+                expected=expected,
+                message=mend,
+            )
+        )
     form_set = workbook.form_set
     years = form_set.years
     if workbook.cover and not (years.first or 0) <= workbook.year <= (years.last or 9999):
