@@ -27,6 +27,11 @@ def number(value: Real | None, decimals: int = 0) -> str:
     return f"−{text}" if rounded < 0 else text
 
 
+def one_decimal(value: Real | None) -> str:
+    """A number with one decimal, for columns of tables."""
+    return number(value, 1)
+
+
 def percent(value: Real | None, decimals: int = 1) -> str:
     """A percentage given on the scale 0-100."""
     return MISSING if is_missing(value) else f"{number(value, decimals)}%"

@@ -125,9 +125,9 @@ def table(data: Ladder) -> Table:
     columns = (
         Column("Đơn vị", "name", is_text=True, wide=2.4),
         Column("Số đảng viên so sánh được", "compared", numbers.number),
-        Column("Tự đánh giá (%)", "self", _one),
-        Column("Đề xuất (%)", "appraised", _one),
-        Column("Quyết định (%)", "decided", _one),
+        Column("Tự đánh giá (%)", "self", numbers.one_decimal),
+        Column("Đề xuất (%)", "appraised", numbers.one_decimal),
+        Column("Quyết định (%)", "decided", numbers.one_decimal),
         Column("Thay đổi (điểm %)", "change", _signed),
     )
     return Table(frame, columns)
@@ -257,10 +257,6 @@ def _labels(
 def _signed(value: object) -> str:
     text = numbers.number(value, 1)
     return text if text.startswith("−") or text == "0,0" else f"+{text}"
-
-
-def _one(value: object) -> str:
-    return numbers.number(value, 1)
 
 
 CHART = Chart(

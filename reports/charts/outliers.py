@@ -139,7 +139,7 @@ def table(data: Outliers) -> Table:
         Column("Đơn vị", "unit", is_text=True, wide=2),
         Column("Được xếp loại", "rated", numbers.number),
         Column("Xuất sắc", "xs", numbers.number),
-        Column("Tỉ lệ (%)", "share", _one),
+        Column("Tỉ lệ (%)", "share", numbers.one_decimal),
         Column("Vị trí", "place", is_text=True, wide=2.4),
     )
     headings = {column.field: column.heading for column in columns} | {"code": "Mã", "score": "Số độ lệch chuẩn"}
@@ -161,7 +161,7 @@ def table(data: Outliers) -> Table:
         Column("Số TCCSĐ", "organisations", numbers.number),
         Column("Được xếp loại", "rated", numbers.number),
         Column("Xuất sắc", "xs", numbers.number),
-        Column("Tỉ lệ (%)", "share", _one),
+        Column("Tỉ lệ (%)", "share", numbers.one_decimal),
     )
     return Table(units, by_unit, attachment=attachment, note=note)
 
@@ -293,10 +293,6 @@ def _place(score: float) -> str:
     if abs(score) > WARNING:
         return HIGHER if score > 0 else LOWER
     return INSIDE
-
-
-def _one(value: object) -> str:
-    return numbers.number(value, 1)
 
 
 CHART = Chart(
