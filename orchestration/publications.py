@@ -1,6 +1,5 @@
 """Packs on disk: which year they are of, where they lie, how a failure is told."""
 
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -46,7 +45,6 @@ def previews(pack: Pack, tables: Mapping[str, pd.DataFrame], year: int) -> Itera
             data = chart.read(tables, year)
         except ChartError as error:
             raise ProblemError(str(error)) from error
-        image = io.BytesIO()
         with style.house():
-            chart.figure(data).savefig(image, format="png", dpi=PREVIEW_DPI)
-        yield chart.title(data), image.getvalue()
+            image = style.png(chart.figure(data), dpi=PREVIEW_DPI)
+        yield chart.title(data), image
