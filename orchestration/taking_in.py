@@ -7,7 +7,7 @@ from orchestration import lock
 from orchestration.problems import ProblemError
 from orchestration.settings import Folders
 from submissions.intake import FileResult, IntakeReport, take_in
-from submissions.returned import write_returns
+from submissions.returned.returns import write_returns
 from submissions.units import ListError
 
 

@@ -2,7 +2,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from submissions.intake import take_in
-from submissions.returned import write_returns
+from submissions.returned.returns import write_returns
 from tests.workbooks import Layout, changed, unit_forms, write_unit
 
 

@@ -8,7 +8,7 @@ from orchestration import inbox, previews, sendings
 from orchestration.warehouse import POOL, Workshop
 from submissions.form_set import load_form_sets
 from submissions.intake import take_in
-from submissions.returned import write_returns
+from submissions.returned.returns import write_returns
 from submissions.store import Store
 
 OWNER = "team:tiep-nhan-bao-cao"
