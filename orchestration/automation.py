@@ -1,21 +1,26 @@
-"""What decides when a run starts: new workbooks that have settled in the inbox, the day a pack is due."""
+"""What decides when a run starts: sendings that have settled in the inbox, the day a pack is due."""
 
 import hashlib
-import json
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 
 import dagster as dg
 
-from orchestration.inbox import Stamp, settled, stamps
+from orchestration import backlog, sources
+from orchestration.backlog import LOOK_BYTES, Marks
+from orchestration.dead_letters import DeadLetters
 from orchestration.instance import fail_lost_runs
-from orchestration.settings import settings
-from submissions.store import Store
+from orchestration.settings import Folders, settings
+from submissions.form_set import form_sets_of
+from submissions.store import Store, reading_context
+from submissions.units import ListError, read_units
 
-ATTEMPTS = 3
-"""How often a run is asked for because of the same file; after that it waits for a person."""
+PAUSES = (60.0, 600.0, 3600.0, 6 * 3600.0)
+"""Seconds before a run is asked for again because of the same file; the last holds from then on. The file itself is
+tried a bounded number of times (`backlog.ATTEMPTS`); a run that fails before it reads (a list that cannot be used, a
+full disk) must not be asked for every few seconds, and must not be forgotten either."""
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -27,87 +32,83 @@ UNFINISHED = [
 
 
 @dataclass(frozen=True)
-class Watch:
-    """What the sensor remembers: the stamps of its last look, and how often each content was asked for.
-
-    Losing it loses nothing: whether a file was read is for the store to say. Names of files are kept as hashes,
-    because a unit may write a person's name into them.
-    """
-
-    stamps: Mapping[str, Stamp] = field(default_factory=dict)
-    asked: Mapping[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, cursor: str | None) -> "Watch":
-        """From the sensor's cursor."""
-        if not cursor:
-            return cls()
-        kept = json.loads(cursor)
-        return cls({name: tuple(stamp) for name, stamp in kept["stamps"].items()}, kept["asked"])
-
-    def written(self) -> str:
-        """As the sensor's cursor."""
-        return json.dumps(asdict(self), ensure_ascii=False)
-
-
-@dataclass(frozen=True)
 class Look:
-    """What one look at the inbox found, and what to remember of it."""
+    """What one look at the inbox found."""
 
-    watch: Watch
     wanted: tuple[str, ...] = ()
-    """Hashes of contents to be read now."""
+    """Contents to be read now, each with the contract and the number of the asking."""
     waiting: int = 0
-    """Files that still change."""
+    """Sendings that still change, are open for writing or have names of unfinished files."""
 
     @property
     def run_key(self) -> str:
-        """The same for the same contents and attempt, so that overlapping looks ask once."""
-        attempts = [f"{content}:{self.watch.asked[content]}" for content in self.wanted]
-        return hashlib.sha256("\n".join(attempts).encode()).hexdigest()
+        """The same for the same contents, contract and attempt, so that overlapping looks ask once."""
+        return hashlib.sha256("\n".join(self.wanted).encode()).hexdigest()
 
 
-def look(inbox: Path, store: Store, watch: Watch, *, at: float, busy: bool) -> Look:
-    """Look at the inbox: files unchanged since the last look, old enough and unknown to the store are wanted.
+def contract(folders: Folders) -> str:
+    """What a reading rests on beside the file: form sets and the list of units. Raises `ListError` for a bad list."""
+    return reading_context(form_sets_of(folders.data), read_units(folders.data / "units.csv"))
 
-    While a run is under way nothing is asked for again: it may be reading the very file.
+
+def look(folders: Folders, marks: Marks, *, context: str, at: float, busy: bool) -> Look:
+    """Look at the inbox: what is settled and has not been through intake is wanted.
+
+    While a run is under way nothing is asked for: it may be reading the very file.
     """
-    now = stamps(inbox)
-    before = {name: watch.stamps[key] for name in now if (key := _key(name)) in watch.stamps}
-    ready = settled(now, before, at=at)
-    unknown = {}
-    for name in ready:
-        content = _hash(inbox / name)
-        if content is not None and store.submission(content) is None:
-            unknown[content] = watch.asked.get(content, 0)
-    wanted = [] if busy else sorted(content for content, asked in unknown.items() if asked < ATTEMPTS)
-    asked = unknown | {content: unknown[content] + 1 for content in wanted}
-    return Look(Watch({_key(name): stamp for name, stamp in now.items()}, asked), tuple(wanted), len(now) - len(ready))
-
-
-def _key(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()[:16]
-
-
-def _hash(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return None
+    letters = DeadLetters(folders.dead_letters)
+    known = cache(lambda: backlog.known_to(Store(folders.store)))
+    asks = marks.asks(context)
+    dead = letters.ids(context)
+    wanted: dict[str, str] = {}
+    waiting = 0
+    for root in backlog.roots(folders):
+        seen = backlog.survey(root, marks, at=at)
+        waiting += len(seen.restless) + seen.found.unfinished
+        if busy:
+            continue
+        found, later = backlog.sendings(seen, marks, lambda content: known()(content), limit_bytes=LOOK_BYTES)
+        waiting += len(later)
+        contents = {sending.content for sending in found if sending.content[:32] not in dead}
+        contents |= {f"{odd.code}:{backlog.key(odd.name)}" for odd in seen.found.odd if letters.is_new(odd)}
+        for content in contents:
+            asked, asked_at = asks.get(content, (0, 0.0))
+            if not asked or at - asked_at >= PAUSES[min(asked, len(PAUSES)) - 1]:
+                wanted[content] = f"{content}:{context}:{asked + 1}"
+    marks.ask(wanted, context, at)
+    return Look(tuple(sorted(wanted.values())), waiting)
 
 
 def watch_inbox(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """One tick of the inbox sensor."""
+    """One tick of the inbox sensor. Its cursor is only told to people: nothing is decided by it."""
     folders = settings().folders
     lost = fail_lost_runs(context.instance, folders)
     if lost:
         context.log.warning(f"Đã đánh dấu hỏng {len(lost)} lần chạy bị ngắt giữa chừng.")
     busy = bool(context.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1))
-    found = look(folders.inbox, Store(folders.store), Watch.read(context.cursor), at=time.time(), busy=busy)
-    cursor = found.watch.written()
+    try:
+        reading = contract(folders)
+    except ListError as error:
+        return dg.SensorResult(skip_reason=f"Danh sách đơn vị không dùng được nên chưa đọc tệp nào: {error}")
+    now = time.time()
+    found = look(folders, Marks(folders.marks), context=reading, at=now, busy=busy)
+    cursor = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
     if not found.wanted:
         reason = f"Không có tệp mới; {found.waiting} tệp còn đang thay đổi hoặc chưa đủ lâu."
         return dg.SensorResult(skip_reason=reason, cursor=cursor)
     request = dg.RunRequest(run_key=found.run_key, tags={"thucchat/new_files": str(len(found.wanted))})
     return dg.SensorResult(run_requests=[request], cursor=cursor)
+
+
+def watch_source(
+    context: dg.SensorEvaluationContext, configured: Callable[[], "sources.Settings | None"] = sources.configured
+) -> dg.SkipReason:
+    """One tick of the source sensor: fetch what has settled there; the inbox sensor does the rest."""
+    source = configured()
+    if source is None:
+        return dg.SkipReason("Không có nguồn thứ hai (THUCCHAT_SOURCE).")
+    folders = settings().folders
+    fetched = sources.fetch(source, folders, Marks(folders.marks), seconds=sources.TICK_SECONDS)
+    if fetched.problem and fetched.is_news:
+        context.log.warning(fetched.problem)
+    return dg.SkipReason(str(fetched))

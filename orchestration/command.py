@@ -2,58 +2,19 @@
 """The command line ``thucchat``: what it asks and what it says. Heavy imports wait until a command needs them."""
 
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from orchestration import intake_commands
 from orchestration.problems import ProblemError, reason
 from orchestration.settings import Folders, set_environment, settings
+from orchestration.vietnamese import HELP_OPTION, OPTIONS, VietnameseGroup, usage_problem
 
 if TYPE_CHECKING:
     from orchestration.runs import Outcome
-
-OPTIONS = "[TÙY CHỌN]"
-
-HELP_OPTION = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-
-
-class Vietnamese(click.Command):
-    """A command whose help has Vietnamese headings."""
-
-    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the usage line."""
-        formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix="Cách dùng: ")
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, and for a group its commands."""
-        rows = [row for parameter in self.get_params(ctx) if (row := parameter.get_help_record(ctx))]
-        with formatter.section("Tùy chọn"):
-            formatter.write_dl(rows)
-        if isinstance(self, click.Group):
-            self.format_commands(ctx, formatter)
-
-    def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """Describe ``--help`` in Vietnamese."""
-        option = super().get_help_option(ctx)
-        if option:
-            option.help = "Hiển thị trợ giúp này."
-        return option
-
-
-class VietnameseGroup(Vietnamese, click.Group):
-    """A group of commands whose help has Vietnamese headings."""
-
-    command_class = Vietnamese
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands in the order they are defined."""
-        with formatter.section("Lệnh"):
-            formatter.write_dl([(name, command.get_short_help_str(90)) for name, command in self.commands.items()])
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Keep the order of use."""
-        return list(self.commands)
 
 
 @click.group(
@@ -109,7 +70,7 @@ def intake(folders: Folders, paths: tuple[Path, ...]) -> None:
     """Đọc các tệp báo cáo (hoặc mọi tệp trong thư mục) vào kho gốc và lập tệp trả lại cho đơn vị.
 
     Tệp đã đọc rồi thì bỏ qua. Tệp không đọc được bị trả lại kèm lý do, các tệp khác vẫn được đọc.
-    Mã thoát là 1 nếu có tệp bị trả lại.
+    Mã thoát là 1 nếu có tệp bị trả lại hoặc bị giữ.
 
     \b
     Ví dụ:
@@ -124,9 +85,9 @@ def intake(folders: Folders, paths: tuple[Path, ...]) -> None:
         raise ProblemError(f"Không tìm thấy: {', '.join(missing)}")
     from orchestration import terminal
 
-    report, returned = taking_in.take_in_files(paths, folders, on_file=terminal.show_file)
-    terminal.show_intake(report, returned)
-    if any(file.state in {"refused", "failed"} for file in report.files):
+    taken = taking_in.take_in_files(paths, folders, on_file=terminal.show_file)
+    terminal.show_intake(taken.report, taken.returned)
+    if any(file.state in {"refused", "held", "failed"} for file in taken.report.files):
         sys.exit(1)
 
 
@@ -162,11 +123,14 @@ def issues(folders: Folders, csv_path: Path | None) -> None:
       thucchat issues --csv loi.csv
     """
     from orchestration import terminal
-    from submissions.intake import list_issues
+    from submissions.replies import list_issues
 
     if not folders.store.exists():
         raise ProblemError(f"Chưa có báo cáo nào trong {folders.data}. Hãy chạy: thucchat intake PATH...")
-    listed = list_issues(folders.data)
+    from orchestration.registers import open_register
+
+    with open_register(folders) as register:
+        listed = list_issues(folders.data, register)
     if csv_path:
         from orchestration.listing import write_csv
 
@@ -236,6 +200,10 @@ def dev(folders: Folders, port: int) -> None:
     server.serve(folders, port)
 
 
+for command in intake_commands.COMMANDS:
+    cli.add_command(command)
+
+
 def _work_on(folders: Folders) -> None:
     set_environment(folders)
     try:
@@ -285,34 +253,23 @@ def main() -> None:
     try:
         cli(standalone_mode=False, prog_name="thucchat")
     except ProblemError as problem:
-        _fail(str(problem), 1)
+        _fail(str(problem), problem.exit_code)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "thucchat"
-        _fail(f"{_usage_problem(error)} Xem: {where} --help", 2)
+        _fail(f"{usage_problem(error)} Xem: {where} --help", 2)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("Đã dừng theo yêu cầu.", 130)
+    except Exception as error:  # noqa: BLE001 - the words of a fault may quote a person's data: its place is told alone
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{type(error).__name__} ở {Path(place.filename).name}:{place.lineno}"
+        _fail(f"Lỗi của chương trình ({where}), không phải của tệp. Hãy báo cho kỹ sư dữ liệu.", 3)
 
 
 def _fail(message: str, code: int) -> None:
     click.echo(f"Lỗi: {message}", err=True)
     sys.exit(code)
-
-
-def _usage_problem(error: click.UsageError) -> str:
-    name = error.param.human_readable_name if getattr(error, "param", None) else ""
-    match error:
-        case click.MissingParameter():
-            return f"Thiếu tham số {name}."
-        case click.NoSuchOption():
-            return f"Không có tùy chọn {error.option_name}."
-        case click.BadParameter():
-            return f"Giá trị của {name} không hợp lệ."
-        case _ if error.ctx and isinstance(error.ctx.command, click.Group):
-            return f"Không có lệnh này; các lệnh: {', '.join(error.ctx.command.commands)}."
-        case _:
-            return "Lệnh viết chưa đúng."
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ def sendings_by_period(store: Path, table: str) -> tuple[int, int, dg.TableMetad
 
 def count_rows(store: Path, table: str) -> int:
     """Rows of one of the store's tables that are not forms."""
-    pattern = store / f"{table}.parquet" if (store / f"{table}.parquet").exists() else store / table / "*.parquet"
+    singles = (store / f"{table}.parquet", store / "register" / f"{table}.parquet")
+    pattern = next((path for path in singles if path.exists()), store / table / "*.parquet")
     if pattern.name.startswith("*") and not any(pattern.parent.glob("*.parquet")):
         return 0
     with duckdb.connect() as connection:

@@ -16,6 +16,11 @@ _REASONS = {
 class ProblemError(RuntimeError):
     """Something is missing, busy or refused; the message says what to do."""
 
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        """`exit_code` is what the command ends with."""
+        super().__init__(message)
+        self.exit_code = exit_code
+
 
 def reason(error: OSError) -> str:
     """Why the system refused, in Vietnamese where it is a common reason."""

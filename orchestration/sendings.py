@@ -1,10 +1,13 @@
 """Sendings as partitions: one for each year and unit, made when something arrives and marked when it counts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 import pandas as pd
 
+from orchestration.registers import open_register
+from orchestration.settings import Folders
+from submissions.register.log import Register
 from submissions.store import Store
 
 KEY = dg.AssetKey(["submissions", "sendings"])
@@ -18,47 +21,124 @@ PARTITIONS = dg.MultiPartitionsDefinition({"year": YEARS, "unit": UNITS})
 REGISTER = "UBKT"
 """Stands for the unit in the partition of the Commission's register, which is nobody's report."""
 
+CHECK = "da_sua_va_giai_trinh_het"
+"""The check of a partition: no error is left, and no question without an answer."""
 
-def in_force(store: Store) -> pd.DataFrame:
-    """The sendings in force: year, unit, source_hash, sent_no, loaded, held_back."""
+NUMBERS = {
+    "sent_no": "Lần gửi",
+    "loaded": "Dòng được nạp",
+    "held_back": "Dòng bị giữ lại",
+    "errors": "Lỗi",
+    "queries": "Câu hỏi",
+    "answered": "Đã giải trình",
+}
+"""What is shown of a sending, by column of `in_force`; Dagster draws each as a trend of the partition."""
+
+PAGE = 1000
+
+Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
+
+
+def in_force(store: Store, register: Register) -> pd.DataFrame:
+    """The sendings in force: year, unit, source_hash, `files` that went back last, and the columns of `NUMBERS`.
+
+    Errors and queries are those still open when the unit was last told; `answered` counts what was explained or waived.
+    """
     submissions = store.read_submissions()
+    found = submissions[submissions["is_in_force"]]
     counts = store.read_counts().groupby("source_hash")[["loaded", "held_back"]].sum()
-    found = submissions[submissions["is_in_force"]].join(counts, on="source_hash")
-    found = found.assign(unit=found["unit_code"].fillna(REGISTER), sent_no=found["sent_no"].fillna(1))
-    numbers = ["year", "sent_no", "loaded", "held_back"]
-    return found[["year", "unit", "source_hash", "sent_no", "loaded", "held_back"]].astype(dict.fromkeys(numbers, int))
+    told = {event.source_hash: event.body for event in register.read(["returned"])}
+    bodies = [told.get(name, {}) for name in found["source_hash"]]
+    found = found.join(counts, on="source_hash").assign(
+        unit=found["unit_code"].fillna(REGISTER),
+        sent_no=found["sent_no"].fillna(1),
+        errors=[body.get("errors", 0) for body in bodies],
+        queries=[body.get("queries", 0) for body in bodies],
+        answered=[body.get("explained", 0) + body.get("waived", 0) for body in bodies],
+        files=[tuple(body.get("files", ())) for body in bodies],
+    )
+    numbers = ["year", *NUMBERS]
+    found[numbers] = found[numbers].fillna(0).astype(int)
+    return found[["year", "unit", "source_hash", "files", *NUMBERS]].reset_index(drop=True)
 
 
-def report(instance: dg.DagsterInstance, store: Store, *, log: Callable[[dg.AssetMaterialization], None]) -> int:
-    """Add partitions for new years and units and report each sending that came into force; returns how many."""
-    current = in_force(store)
+def report(
+    instance: dg.DagsterInstance,
+    store: Store,
+    *,
+    log: Callable[[Event], None],
+    register: Register | None = None,
+) -> int:
+    """Report each sending that came into force, and each whose numbers have changed since; returns how many.
+
+    Partitions for new years and units are added. With each report goes the check of its partition. Without a `register`
+    that of the data directory is opened.
+    """
+    folders = Folders(store.root.parent)
+    if register is None:
+        with open_register(folders) as opened:
+            return report(instance, store, log=log, register=opened)
+    current = in_force(store, register)
     instance.add_dynamic_partitions(YEARS.name, sorted(current["year"].astype(str).unique()))
     instance.add_dynamic_partitions(UNITS.name, sorted(current["unit"].unique()))
+    partitions = [partition(sending.year, sending.unit) for sending in current.itertuples()]
+    last = _last_reported(instance, set(partitions))
     reported = 0
-    for sending in current.itertuples():
-        partition = dg.MultiPartitionKey({"year": str(sending.year), "unit": sending.unit})
-        if _last_reported(instance, partition) != sending.source_hash:
-            log(
-                dg.AssetMaterialization(
-                    KEY,
-                    partition=partition,
-                    metadata={
-                        "source_hash": sending.source_hash,
-                        "dagster/row_count": sending.loaded + sending.held_back,
-                        "Lần gửi": sending.sent_no,
-                        "Dòng được nạp": sending.loaded,
-                        "Dòng bị giữ lại": sending.held_back,
-                    },
-                )
+    for name, sending in zip(partitions, current.to_dict("records"), strict=True):
+        shown = {"source_hash": sending["source_hash"]} | {label: sending[key] for key, label in NUMBERS.items()}
+        if last.get(name) == shown:
+            continue
+        links = _links(folders, sending["files"])
+        rows = {"dagster/row_count": sending["loaded"] + sending["held_back"]}
+        log(dg.AssetMaterialization(KEY, partition=name, metadata={**shown, **rows, **links}))
+        passed, metadata = judgement(sending)
+        log(
+            dg.AssetCheckEvaluation(
+                asset_key=KEY,
+                check_name=CHECK,
+                passed=passed,
+                severity=dg.AssetCheckSeverity.WARN,
+                partition=name,
+                metadata={**metadata, **links},
             )
-            reported += 1
+        )
+        reported += 1
     return reported
 
 
-def _last_reported(instance: dg.DagsterInstance, partition: str) -> str | None:
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=KEY, asset_partitions=[partition]), limit=1
-    ).records
-    if not records or not records[0].asset_materialization:
-        return None
-    return records[0].asset_materialization.metadata["source_hash"].value
+def partition(year: int, unit: str) -> dg.MultiPartitionKey:
+    """The partition of a unit's year."""
+    return dg.MultiPartitionKey({"year": str(year), "unit": unit})
+
+
+def judgement(sending: dict[str, object]) -> tuple[bool, dict[str, int]]:
+    """Whether nothing is left to mend or to explain in a sending (a row of `in_force`), and the numbers that say so."""
+    still_open = {"Lỗi": sending["errors"], "Câu hỏi chưa trả lời": sending["queries"]}
+    return not any(still_open.values()), still_open
+
+
+def _links(folders: Folders, names: Sequence[str]) -> dict[str, dg.MetadataValue]:
+    """Where the files that went back lie. Their names are made of codes; names that senders chose are in none."""
+    return {
+        f"Tệp trả lại {number}": dg.MetadataValue.path(str(folders.returned / name))
+        for number, name in enumerate(names, start=1)
+    }
+
+
+def _last_reported(instance: dg.DagsterInstance, wanted: set[str]) -> dict[str, dict[str, object]]:
+    """What was last told of each partition. Pages of all reports: a query a partition would take a second a hundred."""
+    found: dict[str, dict[str, object]] = {}
+    cursor = None
+    while wanted - found.keys():
+        page = instance.fetch_materializations(KEY, limit=PAGE, cursor=cursor)
+        for record in page.records:
+            told = record.asset_materialization
+            if told is not None and record.partition_key is not None and record.partition_key not in found:
+                names = ("source_hash", *NUMBERS.values())
+                found[record.partition_key] = {
+                    name: told.metadata[name].value for name in names if name in told.metadata
+                }
+        if not page.has_more:
+            break
+        cursor = page.cursor
+    return found

@@ -36,6 +36,31 @@ class Folders:
         return self.data / "store"
 
     @property
+    def register(self) -> Path:
+        """The register where it is not in a database of its own."""
+        return self.data / "register.sqlite"
+
+    @property
+    def outbox(self) -> Path:
+        """Receipts, by unit."""
+        return self.data / "outbox"
+
+    @property
+    def dead_letters(self) -> Path:
+        """What could not be handled, with its reason; taking a folder away settles it."""
+        return self.data / "dead_letters"
+
+    @property
+    def spool(self) -> Path:
+        """What was fetched and not read yet."""
+        return self.data / "spool"
+
+    @property
+    def marks(self) -> Path:
+        """What the inbox looked like; losing it loses nothing."""
+        return self.data / "inbox.sqlite"
+
+    @property
     def builds(self) -> Path:
         """Warehouses by build id."""
         return self.data / "builds"
@@ -77,14 +102,30 @@ class Settings:
 
     folders: Folders
     province: str
+    register: str | None = None
+    """URL of the register where it is not the file in the data directory (``postgresql://…``)."""
+    source: str | None = None
+    """URL of a second inbox (``sftp://…``, ``s3://…``)."""
+    source_known_hosts: Path | None = None
+    """File with the keys of SFTP hosts; without it the user's own."""
+    source_key: Path | None = None
+    """File with the private key for SFTP."""
 
 
 def settings() -> Settings:
-    """Settings from the environment: ``THUCCHAT_DATA`` (default ``data``) and ``THUCCHAT_PROVINCE``."""
+    """From the environment: ``THUCCHAT_DATA`` (default ``data``), ``_PROVINCE``, ``_REGISTER``, ``_SOURCE``."""
     return Settings(
         folders=Folders(Path(os.environ.get("THUCCHAT_DATA") or "data").resolve()),
         province=os.environ.get("THUCCHAT_PROVINCE") or "Đắk Mẫu",
+        register=os.environ.get("THUCCHAT_REGISTER") or None,
+        source=os.environ.get("THUCCHAT_SOURCE") or None,
+        source_known_hosts=_path("THUCCHAT_SOURCE_KNOWN_HOSTS"),
+        source_key=_path("THUCCHAT_SOURCE_KEY"),
     )
+
+
+def _path(name: str) -> Path | None:
+    return Path(os.environ[name]) if os.environ.get(name) else None
 
 
 def set_environment(folders: Folders) -> None:

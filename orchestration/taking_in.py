@@ -1,27 +1,52 @@
-"""Intake as a job of its own: files into the store and returned workbooks out, under the build lock."""
+"""Taking in: files into store and register, marked copies and receipts out, under the build lock."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestration import lock
+from orchestration import lock, outbox
 from orchestration.problems import ProblemError
+from orchestration.registers import open_register
 from orchestration.settings import Folders
-from submissions.intake import FileResult, IntakeReport, take_in
-from submissions.returned.returns import write_returns
+from submissions.intake import Claim, IntakeReport, take_in
+from submissions.reading import FileResult
+from submissions.replies import write_replies
+from submissions.store import Store
 from submissions.units import ListError
 
 
+@dataclass(frozen=True)
+class TakenIn:
+    """What became of a batch, and what went back to the units because of it."""
+
+    report: IntakeReport
+    returned: Sequence[Path]
+    receipts: int
+
+
 def take_in_files(
-    paths: Iterable[Path],
+    paths: Iterable[Path | Claim],
     folders: Folders,
     *,
     on_file: Callable[[FileResult], None] | None = None,
     on_wait: Callable[[lock.Holder], None] | None = None,
-) -> tuple[IntakeReport, list[Path]]:
+) -> TakenIn:
     """Take `paths` in; no build may be reading the store meanwhile."""
     with lock.hold(folders.lock, "tiếp nhận báo cáo", on_wait=on_wait):
+        return take_in_alone(paths, folders, on_file=on_file)
+
+
+def take_in_alone(
+    paths: Iterable[Path | Claim], folders: Folders, *, on_file: Callable[[FileResult], None] | None = None
+) -> TakenIn:
+    """As `take_in_files`, for whoever holds the build lock. What a killed batch left is finished by the next one."""
+    now = datetime.now(UTC)
+    with open_register(folders) as register:
         try:
-            report = take_in(paths, data=folders.data, on_progress=on_file)
+            report = take_in(paths, data=folders.data, register=register, now=now, on_progress=on_file)
         except ListError as error:
             raise ProblemError(str(error)) from error
-        return report, write_returns(folders.data)
+        touched = report.settled.decisions.keys() | report.settled.queries.keys()
+        returned = write_replies(folders.data, Store(folders.store), register, now=now, touched=touched)
+        return TakenIn(report, returned, outbox.write_receipts(register, folders))

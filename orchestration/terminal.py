@@ -1,7 +1,9 @@
 """What the terminal shows: short tables in Vietnamese, never a card number."""
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +17,24 @@ from orchestration.settings import PROJECT, Folders
 
 if TYPE_CHECKING:
     from orchestration.runs import Outcome, Step
-    from submissions.intake import FileResult, IntakeReport
+    from submissions.files.inspection import Inspection
+    from submissions.intake import IntakeReport
+    from submissions.reading import FileResult
+    from submissions.replies import Reply
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 SHOWN_ROWS = 30
+
+SHOWN_ISSUES = 200
+
+YEARS = {"Năm", "Từ năm", "Đến năm"}
+"""Columns whose numbers are no counts: 2024, not 2.024."""
+
+SHORT = 12
+"""Characters."""
+
+LOCAL = "Asia/Ho_Chi_Minh"
 
 CARD_NUMBER = re.compile(r"(?<![\d.])\d(?:[ .]?\d){11}(?![\d.])")
 """Twelve digits, however they are grouped; organisation codes such as 67.002.001.000.015 have more."""
@@ -28,6 +43,7 @@ UNKNOWN = "(chưa rõ)"
 
 STATES = {
     "accepted": "[green]đã nhận[/green]",
+    "held": "[yellow]giữ chờ xác nhận[/yellow]",
     "known": "đã biết",
     "refused": "[red]trả lại[/red]",
     "failed": "[red]chưa đọc được[/red]",
@@ -35,7 +51,33 @@ STATES = {
 
 SEVERITIES = {"error": "cần thẩm định lại", "warning": "cần giải trình", "information": "để biết"}
 
-ISSUE_SEVERITIES = {"error": "phải sửa", "warning": "cần xem"}
+ISSUE_SEVERITIES = {"error": "phải sửa", "query": "sửa hoặc giải trình"}
+
+REPLY_STATES = {
+    "clean": "[green]không có lỗi[/green]",
+    "issues": "[yellow]có ô phải sửa hoặc giải trình[/yellow]",
+    "held": "[yellow]sẽ bị giữ chờ xác nhận[/yellow]",
+    "refused": "[red]sẽ bị trả lại[/red]",
+    "failed": "[red]chưa đọc được[/red]",
+}
+
+COLUMN_NAMES = {
+    "form": "Biểu", "kind": "Thay đổi", "sheet": "Trang", "cell": "Ô", "key": "Dòng", "column": "Cột",
+    "before": "Trước", "after": "Sau", "unit_code": "Đơn vị", "unit_name": "Tên đơn vị", "level": "Cấp", "year": "Năm",
+    "due_before": "Gửi trước ngày", "extended_until": "Gia hạn đến hết", "state_name": "Trạng thái",
+    "received_on": "Ngày nhận đầu", "reported_on": "Ngày báo cáo", "accepted_on": "Ngày tiếp nhận",
+    "days_late": "Muộn (ngày)", "sendings": "Số lần gửi", "number": "Lần", "sent_no": "Lần gửi (bìa)",
+    "received_at": "Nhận lúc", "errors": "Lỗi", "queries": "Câu hỏi", "state_reason_code": "Mã lý do",
+    "source_hash": "Mã băm", "expected_reports": "Phải gửi", "actual_reports": "Đã gửi",
+    "actual_reports_on_time": "Đúng hạn", "reporting_rate": "Tỷ lệ gửi", "on_time_rate": "Tỷ lệ đúng hạn",
+    "early_reports": "Gửi sớm", "not_yet_due": "Chưa đến hạn", "form_set": "Bộ biểu", "heading": "Tiêu đề",
+    "by": "Người xác nhận", "at": "Lúc", "code": "Mã", "message": "Nội dung", "count": "Số ô", "name": "Tên",
+    "file_name": "Tệp", "size_bytes": "Cỡ (byte)", "form_version": "Mẫu", "rows": "Số dòng", "columns": "Số cột",
+    "visible": "Hiện", "repair": "Việc sửa", "issues": "Số lỗi hết", "rows_released": "Số dòng được nạp",
+}  # fmt: skip
+"""What columns of lists are called on the screen."""
+
+SHARES = {"reporting_rate", "on_time_rate"}
 
 
 def hidden(text: object) -> str:
@@ -53,15 +95,20 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     table = Table(header_style="bold")
     for position, column in enumerate(columns):
         numeric = all(isinstance(row[position], int | float) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        # A code or a date is not broken over two lines.
+        short = max((len(str(row[position])) for row in rows), default=0) <= SHORT
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=short)
     for row in rows:
-        table.add_row(*(number(cell) if _is_count(cell) else escape(str(cell)) for cell in row))
+        cells = zip(columns, row, strict=True)
+        table.add_row(
+            *(number(cell) if _is_number(cell) and column not in YEARS else escape(str(cell)) for column, cell in cells)
+        )
     console.print(f"\n[bold]{escape(title)}[/bold]", soft_wrap=True)
     console.print(table)
 
 
-def _is_count(cell: object) -> bool:
-    return isinstance(cell, int | float) and not 1900 <= cell <= 2100
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
 def show_waiting(holder: Holder) -> None:
@@ -93,7 +140,7 @@ def show_intake(report: "IntakeReport", returned: Sequence[Path]) -> None:
         show_table(
             "Đối chiếu số dòng theo biểu",
             ["Biểu", "Đọc vào", "Nạp", "Giữ lại"],
-            [(names[form], int(row.rows_in), int(row.loaded), int(row.held_back)) for form, row in by_form.iterrows()],
+            [(names.get(form, form), *map(int, row)) for form, row in by_form.iterrows()],
         )
     states = pd.Series([file.state for file in report.files], dtype="str").value_counts()
     console.print("Tệp: " + ", ".join(f"{STATES[state]} {count}" for state, count in states.items()))
@@ -102,6 +149,104 @@ def show_intake(report: "IntakeReport", returned: Sequence[Path]) -> None:
     if returned:
         place = escape(str(returned[0].parent))
         console.print(f"Tệp trả lại đơn vị: {len(returned)} tệp trong {place}", soft_wrap=True)
+
+
+def show_frame(title: str, frame: pd.DataFrame) -> None:
+    """A list as a table, columns named in Vietnamese; nothing as "không có"."""
+    if frame.empty:
+        console.print(f"\n[bold]{escape(title)}[/bold]: không có.", soft_wrap=True)
+        return
+    rows = [
+        [_cell(column, value) for column, value in zip(frame.columns, row, strict=True)]
+        for row in frame.itertuples(index=False, name=None)
+    ]
+    show_table(title, [COLUMN_NAMES.get(column, column) for column in frame.columns], rows)
+
+
+def _cell(column: str, value: object) -> object:
+    match value:
+        case bool():
+            return "có" if value else "không"
+        case _ if pd.isna(value):
+            return ""
+        case float() if column in SHARES:
+            return f"{value:.1%}".replace(".", ",")
+        case pd.Timestamp():
+            return f"{value.tz_convert(LOCAL):%d/%m/%Y %H:%M}" if value.tzinfo else f"{value:%d/%m/%Y}"
+        case date():
+            return f"{value:%d/%m/%Y}"
+        case int() | float():
+            return value
+        case _:
+            return hidden(value)
+
+
+def show_replies(replies: Sequence[tuple["Reply", Sequence[Path]]]) -> None:
+    """The reply to each file, and what was written for it: what it is, what to mend first, every issue at its cell."""
+    for reply, written in replies:
+        sent = reply.about
+        about = [sent.unit_code, f"năm {sent.year}" if sent.year else None, sent.form_version]
+        told = " · ".join(str(part) for part in about if part)
+        console.print(
+            f"\n[bold]{escape(sent.file_name)}[/bold]  {REPLY_STATES[reply.state]}  {escape(told)}", soft_wrap=True
+        )
+        if sent.message:
+            console.print(f"  {escape(sent.code or '')}: {escape(hidden(sent.message))}", soft_wrap=True)
+        if len(sent.counts):
+            rows = sent.counts[["rows_in", "loaded", "held_back"]].sum()
+            console.print(
+                f"  {number(rows['rows_in'])} dòng = {number(rows['loaded'])} nạp + {number(rows['held_back'])} giữ lại"
+            )
+        if reply.hazards:
+            codes = pd.Series([hazard["code"] for hazard in reply.hazards], dtype="str").value_counts()
+            told = ", ".join(f"{code} ({count})" for code, count in codes.items())
+            console.print(f"  Điều dễ đọc nhầm (thucchat inspect): {told}", soft_wrap=True)
+        if len(sent.repairs):
+            show_frame("Sửa gì trước thì hết nhiều lỗi nhất", sent.repairs[["repair", "issues", "rows_released"]])
+        _show_reply_issues(reply.issues)
+        for path in written:
+            console.print(f"  Đã ghi: {escape(str(path))}", soft_wrap=True)
+
+
+def _show_reply_issues(issues: pd.DataFrame) -> None:
+    if issues.empty:
+        return
+    shown = issues.head(SHOWN_ISSUES)
+    counts = issues["severity"].value_counts()
+    title = ", ".join(f"{number(counts.get(kind, 0))} {name}" for kind, name in ISSUE_SEVERITIES.items())
+    if len(shown) < len(issues):
+        title += f" (hiện {len(shown)}; đủ cả: --json hoặc --annotate)"
+    statuses = {"explained": "đã giải trình", "waived": "được miễn", "asked_again": "hỏi lại: số liệu đã đổi"}
+    show_table(
+        title,
+        ["Trang › ô", "Mức độ", "Lỗi và cách sửa"],
+        [
+            (f"{row.sheet} › {row.cell}", statuses.get(row.status, ISSUE_SEVERITIES[row.severity]), hidden(row.message))
+            for row in shown.itertuples()
+        ],
+    )
+
+
+def show_inspection(found: "Inspection", *, cells: bool) -> None:
+    """What a file is: type, sheets, hazards, or why it cannot be read."""
+    told = found.to_json(cells=cells)
+    console.print(
+        f"[bold]{escape(told['file'])}[/bold]  {escape(str(told['type']))}  {number(told['size'] or 0)} byte", soft_wrap=True
+    )
+    if told["refusal"]:
+        console.print(f"  [red]{told['refusal']['code']}[/red]: {escape(told['refusal']['message'])}", soft_wrap=True)
+    sheets = pd.DataFrame(
+        [{key: sheet[key] for key in ("name", "visible", "rows", "columns")} for sheet in told["sheets"]]
+    )
+    if len(sheets):
+        show_frame("Các trang", sheets)
+    hazards = pd.DataFrame(told["hazards"], columns=["code", "sheet", "cell", "count", "message"])
+    if len(hazards):
+        show_frame("Điều dễ đọc nhầm", hazards)
+    for sheet in told["sheets"] if cells else ():
+        console.print(f"\n[bold]{escape(sheet['name'])}[/bold]")
+        for row in sheet["cells"]:
+            console.print(escape(" | ".join("" if cell is None else hidden(cell) for cell in row)), soft_wrap=True)
 
 
 def show_step(step: "Step") -> None:

@@ -54,6 +54,9 @@ def _store_manifest(store: Path) -> Iterator[str]:
         for pattern, left_out in (
             ("submissions/*.parquet", "exclude (received_at, file_name)"),
             ("counts/*.parquet", ""),
+            ("queries/*.parquet", ""),
+            ("register/sendings.parquet", "exclude (receipt_no, received_at, decided_at)"),
+            ("register/obligations.parquet", ""),
             ("units.parquet", ""),
             ("cap_exceptions.parquet", ""),
         ):

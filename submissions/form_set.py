@@ -1,8 +1,9 @@
 """Form sets: the agreement with the units as data. One YAML file a version; a new version is a new file and no code."""
 
 import re
+from collections.abc import Iterable, Mapping
 from datetime import date
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from submissions.text import fold, strip_marks
 
 FOLDER = Path(__file__).parent / "form_sets"
+LONGEST_HEADING = 300
+"""Letters of a heading that are looked at."""
+ALIASES = "aliases.yaml"
+"""In ``<data>/form_sets``: the headings that persons have adopted; written by `submissions.drift`."""
 
 Effect = Literal["hold", "blank", "report"]
 """What an unlawful cell does: the row is held back; the cell is left empty and the row loads; or it is only told."""
@@ -88,8 +93,8 @@ class Column(_Part):
 
     @cached_property
     def headings(self) -> frozenset[str]:
-        """Folded spellings of the heading."""
-        return frozenset(fold(heading) for heading in (self.heading, *self.also))
+        """Spellings of the heading, as headings are compared."""
+        return frozenset(heading_key(heading) for heading in (self.heading, *self.also))
 
 
 class Relation(_Part):
@@ -179,20 +184,40 @@ class Form(_Part):
 
     @cached_property
     def by_heading(self) -> dict[str, Column]:
-        """Columns by folded heading."""
+        """Columns by heading, as headings are compared (`heading_key`)."""
         return {heading: column for column in self.columns for heading in column.headings}
 
     @cached_property
-    def indispensable(self) -> frozenset[str]:
-        """Keys of the columns without whose headings the form cannot be read: required ones, levels and reasons."""
-        either = (self.exactly_one.level, self.exactly_one.reason) if self.exactly_one else ()
-        return frozenset(
-            column.key for column in self.columns if column.required or column.list == "level" or column.key in either
-        )
+    def _by_plain_heading(self) -> dict[str, Column | None]:
+        """Columns by heading without marks; None where two columns share it."""
+        plain: dict[str, Column | None] = {}
+        for heading, column in self.by_heading.items():
+            key = strip_marks(heading)
+            plain[key] = column if plain.get(key, column) is column else None
+        return plain
+
+    def column_of(self, text: str) -> Column | None:
+        """The column that a heading names, however it is written; None where it names none.
+
+        A heading typed wholly without marks (``Ma to chuc``) names the one column it can mean. One with some marks
+        missing or wrong names none: that is for a person to say.
+        """
+        if len(text) >= LONGEST_HEADING:
+            return None
+        key = heading_key(text)
+        return self.by_heading.get(key) or (self._by_plain_heading.get(key) if key.isascii() else None)
+
+    @cached_property
+    def heading_words(self) -> frozenset[str]:
+        """All words of the form's headings, without marks."""
+        return frozenset().union(*(heading_words(heading) for heading in self.by_heading))
 
     def is_sheet(self, name: str) -> bool:
-        """Whether a sheet name, however drifted, is this form's."""
-        return _sheet_name(name) == _sheet_name(self.sheet)
+        """Whether a sheet name, however drifted, is this form's: ``bieu_5``, ``Biểu số 05``, ``Biểu 5. Xếp loại``."""
+        found, own = sheet_key(name), sheet_key(self.sheet)
+        rest = found.removeprefix(own)
+        # The form's name may follow, cut at Excel's 31 letters.
+        return found == own or (rest != found and len(rest) >= 4 and sheet_key(self.name).startswith(rest))
 
 
 class Cover(_Part):
@@ -220,7 +245,15 @@ class FormSet(_Part):
     lists: dict[str, tuple[ListValue, ...]] = Field(default_factory=dict)
     total_rows: tuple[str, ...]
     end_of_table: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+    """Headings of columns that may be added to any form and are not read: serial numbers, remarks."""
     forms: tuple[Form, ...]
+
+    @cached_property
+    def ignored_headings(self) -> frozenset[str]:
+        """`beside`, as headings are compared, with marks and without."""
+        keys = {heading_key(heading) for heading in self.beside}
+        return frozenset(keys | {strip_marks(key) for key in keys})
 
     @model_validator(mode="after")
     def _consistent(self) -> "FormSet":
@@ -230,6 +263,8 @@ class FormSet(_Part):
             problems.append("a unit's form set has a cover, a register has none")
         for form in self.forms:
             problems += [f"{form.title}: {problem}" for problem in _problems(form, tables, self.lists)]
+            ignored = self.ignored_headings & form.by_heading.keys()
+            problems += [f"{form.title}: the heading {heading!r} is also one that is not read" for heading in ignored]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -293,8 +328,41 @@ def _problems(form: Form, tables: dict[str, Form], lists: dict[str, tuple[ListVa
     return found
 
 
-def _sheet_name(name: str) -> str:
-    return re.sub(r"\bso (?=\d)", "", strip_marks(name)).replace(" ", "")
+_ESCAPED = re.compile(r"_x000[9AaDd]_")
+"""A line break or tab as some writers of workbooks leave it."""
+_ROUND_A_SIGN = re.compile(r"\s*([,/()&+:;–-])\s*")
+_NOTE_AT_THE_END = re.compile(
+    r"(?:[\s.:;,*†]|\((?:[\d\s.,:;=+*%–-]*|x|dd/mm/yyyy|d/m/yyyy|ngày/tháng/năm)\)|\[\d*\])+$"
+)
+_NUMBER_BEFORE = re.compile(r"^(?:\(\d{1,2}\)|\d{1,2}[.)])\s*(?=\D)")
+
+
+@lru_cache(maxsize=8192)
+def heading_key(text: str) -> str:
+    """A heading as headings are compared.
+
+    Without difference of case, composition, tone placement, spaces and line breaks; without a number before it
+    (``1. Mã chi bộ``) or a sign or note of form after it (``:``, ``*``, ``(2)``, ``(dd/mm/yyyy)``). Words in brackets
+    stay: ``Số đảng viên (nữ)`` is another column than ``Số đảng viên``.
+    """
+    # No heading is longer than this, and patterns are slow on what a hostile file holds. Ð and ð (eth) look like Đ and
+    # đ and are typed for them.
+    text = _ESCAPED.sub(" ", text[:LONGEST_HEADING]).replace("Ð", "Đ").replace("ð", "đ")
+    key = _ROUND_A_SIGN.sub(r"\1", fold(text))
+    return _NUMBER_BEFORE.sub("", _NOTE_AT_THE_END.sub("", key)) or key
+
+
+@lru_cache(maxsize=8192)
+def heading_words(text: str) -> frozenset[str]:
+    """The words of a heading, without marks; one empty word where there are none."""
+    return frozenset(re.findall(r"[^\W_]+", strip_marks(heading_key(text))) or [""])
+
+
+@lru_cache(maxsize=1024)
+def sheet_key(name: str) -> str:
+    """A sheet's name as such names are compared: ``bieu5`` for ``Biểu số 5``, ``BIEU_05`` and ``biểu-5``."""
+    plain = re.sub(r"[\s_.:–-]+", " ", strip_marks(name)).strip()
+    return re.sub(r"\b(?:so )?0*(?=\d)", "", plain).replace(" ", "")
 
 
 def _merged(base: object, change: object) -> object:
@@ -310,25 +378,110 @@ def _merged(base: object, change: object) -> object:
     return change
 
 
-def _read_yaml(path: Path) -> dict:
-    data = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+def read_yaml(path: Path) -> object:
+    """What a YAML file holds; None for an empty one."""
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def _read_form_set(path: Path, folders: tuple[Path, ...], extending: tuple[Path, ...] = ()) -> dict:
+    data = read_yaml(path)
+    if not isinstance(data, dict):
+        raise ValueError("no form set")
     base = data.pop("extends", None)
-    return data if base is None else _merged(_read_yaml(path.with_name(f"{base}.yaml")), data)
+    if base is None:
+        return data
+    found = [folder / f"{base}.yaml" for folder in folders if (folder / f"{base}.yaml").is_file()]
+    if not found or found[0] in (path, *extending):
+        raise ValueError(f"extends {base!r}, which is not there or extends this one")
+    return _merged(_read_form_set(found[0], folders, (path, *extending)), data)
 
 
-@cache
-def load_form_sets(folder: Path = FOLDER) -> dict[str, FormSet]:
-    """Every form set of the folder by its version; raises `ValueError` naming the file where one is not valid."""
-    form_sets = {}
-    for path in sorted(folder.glob("*.yaml")):
+def _with_aliases(data: dict, aliases: Iterable[Mapping[str, str]]) -> dict:
+    """A form set's data with adopted headings laid over it."""
+    also: dict[tuple[str, str], list[str]] = {}
+    for alias in aliases:
+        if alias["form_set"] == data.get("form_set"):
+            also.setdefault((alias["form"], alias["column"]), []).append(alias["heading"])
+    if not also:
+        return data
+    forms = []
+    for form in data["forms"]:
+        columns = [
+            column | {"also": [*column.get("also", ()), *also.pop((form["table"], column["key"]), ())]}
+            for column in form["columns"]
+        ]
+        forms.append(form | {"columns": columns})
+    if also:
+        raise ValueError(f"{ALIASES}: no column {', '.join('.'.join(place) for place in sorted(also))}")
+    return data | {"forms": forms}
+
+
+def adopted(records: object) -> list[dict[str, str]]:
+    """The headings in force of what an alias file holds: the last word on each; raises `ValueError` for other data."""
+    if not isinstance(records, list):
+        raise ValueError("a list of adopted headings is needed")
+    last: dict[tuple[str, ...], dict[str, str]] = {}
+    for record in records:
+        if not isinstance(record, dict) or not {"form_set", "form", "column", "heading"} <= record.keys():
+            raise ValueError("an adopted heading needs form_set, form, column and heading")
+        key = (record["form_set"], record["form"], record["column"], heading_key(str(record["heading"])))
+        last[key] = record
+    return [record for record in last.values() if record.get("action", "adopted") == "adopted"]
+
+
+def load_form_sets(folder: Path = FOLDER, aliases: Path | None = None, more: Path | None = None) -> dict[str, FormSet]:
+    """Every form set of the folder, and of `more`, by its version, with the adopted headings of the file `aliases`.
+
+    A form set of `more` may extend one of `folder` and may not have its name. Raises `ValueError` naming the file where
+    one is not valid. What was loaded is kept while the files are unchanged.
+    """
+    paths = [path for place in (folder, more) if place for path in sorted(place.glob("*.yaml")) if path.name != ALIASES]
+    if aliases is not None and aliases.is_file():
+        return _load(tuple(paths), _stamps([*paths, aliases]), folder, more, aliases)
+    return _load(tuple(paths), _stamps(paths), folder, more, None)
+
+
+def _stamps(paths: Iterable[Path]) -> tuple[tuple[int, int, int], ...]:
+    found = [path.stat() for path in paths]
+    return tuple((item.st_ino, item.st_mtime_ns, item.st_size) for item in found)
+
+
+@lru_cache(maxsize=8)
+def _load(
+    paths: tuple[Path, ...], stamps: tuple[object, ...], folder: Path, more: Path | None, aliases: Path | None
+) -> dict[str, FormSet]:
+    # The stamps are part of what is asked for, so that a changed file is read again.
+    laid_over: list[dict[str, str]] = []
+    if aliases is not None:
         try:
-            form_set = FormSet.model_validate(_read_yaml(path))
-        except ValueError as error:
+            laid_over = adopted(read_yaml(aliases))
+        except (ValueError, yaml.YAMLError) as error:
+            raise ValueError(f"{aliases.name}: {error}") from error
+    form_sets: dict[str, FormSet] = {}
+    for path in paths:
+        try:
+            data = _read_form_set(path, tuple(place for place in (path.parent, folder, more) if place))
+            form_set = FormSet.model_validate(_with_aliases(data, laid_over))
+        except (ValueError, yaml.YAMLError) as error:
             raise ValueError(f"{path.name}: {error}") from error
         if form_set.form_set != path.stem:
             raise ValueError(f"{path.name}: holds the form set {form_set.form_set!r}")
+        if form_set.form_set in form_sets:
+            raise ValueError(f"{path}: there is a form set {form_set.form_set!r} already; give it a name of its own")
         form_sets[form_set.form_set] = form_set
+    if unknown := {alias["form_set"] for alias in laid_over} - form_sets.keys():
+        raise ValueError(f"{ALIASES}: no form set {', '.join(sorted(unknown))}")
     return form_sets
+
+
+def form_sets_of(data: Path) -> dict[str, FormSet]:
+    """The form sets in force for a data folder: the agreed ones, its own and its adopted headings.
+
+    Its own lie in ``<data>/form_sets/*.yaml`` (another province's form set is a change of data), the adopted headings
+    in ``<data>/form_sets/aliases.yaml``.
+    """
+    own = data / "form_sets"
+    return load_form_sets(FOLDER, own / ALIASES, own if own.is_dir() else None)
 
 
 def period(within: str, year: int) -> tuple[date | None, date]:

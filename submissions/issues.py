@@ -1,12 +1,16 @@
 """Issues: one for each mistake, at its cell, in Vietnamese: what was found, what was expected, how to mend it."""
 
-from collections.abc import Callable, Iterable
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from submissions.form_set import Column, Form, FormSet, period
 from submissions.judging import Judged, Judgement, MissingRow
+from submissions.rules import load_rules
+from submissions.text import fold
 from submissions.values import shown
 from submissions.workbook import Workbook
 
@@ -16,7 +20,16 @@ COLUMNS = (
 )  # fmt: skip
 """The columns of an issue list, in order."""
 
-ERROR, WARNING = "error", "warning"
+ERROR, QUERY = "error", "query"
+
+IDENTITY = ("unit_code", "year", "rule", "form", "key", "column")
+"""What makes two issues of two sendings the same issue."""
+
+_LONGEST = 60
+"""Characters of a found value that a sentence quotes."""
+_PERSONAL = re.compile(r"\d{9}")
+"""A card or identity number: sentences do not repeat it."""
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def find_issues(
@@ -27,77 +40,200 @@ def find_issues(
     cover_faults: Iterable[tuple[Column, str]] = (),
 ) -> pd.DataFrame:
     """Every issue of a workbook: a row an issue with `COLUMNS`, in the order of forms, rows and columns."""
-    parts = [
-        _cover_issues(workbook, cover_faults),
-        *(_cell_issues(form, workbook) for form in judgement.forms.values()),
-    ]
-    parts += [_heading_issues(form) for form in judgement.forms.values()]
-    parts.append(_missing_row_issues(judgement.missing))
-    issues = pd.DataFrame([issue for part in parts for issue in part], columns=list(COLUMNS), dtype=object)
-    return issues.assign(file=file_name, unit_code=unit_code, year=workbook.year)
+    forms = judgement.forms.values()
+    found = _cover_issues(workbook, cover_faults)
+    found += [issue for form in forms for issue in _cell_issues(form, workbook)]
+    found += [issue for form in forms for issue in _heading_issues(form)]
+    found += _missing_row_issues(judgement.missing)
+    return issues_frame(found).assign(file=file_name, unit_code=unit_code, year=workbook.year)
 
 
-def _issue(form: Form | None, sheet: str, cell: str, **details: object) -> dict[str, object]:
-    base = {
-        "form": form.title if form else sheet,
-        "sheet": sheet,
-        "cell": cell,
-        "key": "",
-        "severity": ERROR,
-        "value": "",
-    }
-    return {**base, **details}
+def issues_frame(issues: Iterable[Mapping[str, object]]) -> pd.DataFrame:
+    """Issues as a list with `COLUMNS`; key and value are empty text where an issue has none."""
+    return pd.DataFrame([{"key": "", "value": "", **issue} for issue in issues], columns=list(COLUMNS), dtype=object)
 
 
-def row_keys(form: Judged, rows: np.ndarray) -> list[str]:
+def explanation_issues(problems: pd.DataFrame) -> pd.DataFrame:
+    """What cannot be used of the explanations in a file (sheet, cell, value, message) as a list with `COLUMNS`."""
+    return issues_frame(
+        {
+            "form": problem["sheet"],
+            "sheet": problem["sheet"],
+            "cell": problem["cell"],
+            "column": "explanation",
+            **describe("explanation_unusable", found=problem["message"]),
+        }
+        for problem in problems.to_dict("records")
+    )
+
+
+def describe(rule: str, **words: object) -> dict[str, str]:
+    """What a list says of a rule broken: `rule`, `severity`, `expected`, `message`, from the catalogue's templates.
+
+    `words` fill the templates: `heading`, `found`, and whatever the rule's own template asks for.
+    """
+    entry = load_rules().rule(rule)
+    expected = entry.expected.format_map(words)
+    mend = entry.mend.format_map(words)
+    message = entry.message.format_map({**words, "expected": expected, "mend": mend})
+    return {"rule": rule, "severity": entry.severity, "expected": expected, "message": message}
+
+
+def identify(issues: pd.DataFrame) -> pd.DataFrame:
+    """The issues with `issue_id`, the same for the same issue in every sending, and `numbers`, which it is about.
+
+    An explanation holds while `numbers` is unchanged: they are hashed from the value shown and from the numbers that it
+    is compared with, so that another wording of a rule asks nobody again. The id of an *error* is made from a key that
+    may be a card number, and could be guessed back: only ids of queries, whose keys hold none, belong in the register.
+    """
+    first, *others = (_texts(issues[name]) for name in IDENTITY)
+    text = first.str.cat(others, sep="|")
+    compared = _texts(issues["expected"]).map(lambda told: " ".join(_NUMBER.findall(told)))
+    numbers = _texts(issues["value"]).str.cat(compared, sep="|")
+    return issues.assign(issue_id=text.map(_short_hash), numbers=numbers.map(_short_hash))
+
+
+def _texts(values: pd.Series) -> pd.Series:
+    """Values as text, an empty one for none, whole numbers alike of whatever type (a year beside a missing one)."""
+    if pd.api.types.is_numeric_dtype(values):
+        values = values.astype("Int64")
+    return values.astype("str").fillna("").replace("<NA>", "")
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def row_keys(form: Judged, rows: Iterable[int]) -> list[str]:
     """The keys of rows as they were sent, parts joined with ``/``."""
     parts = [[shown(form.table.cells[key][row]) for row in rows] for key in form.form.row_key]
     return ["/".join(key) for key in zip(*parts, strict=True)]
 
 
 def _cell_issues(form: Judged, workbook: Workbook) -> list[dict[str, object]]:
-    columns = [column.key for column in form.form.columns]
-    rules = form.rules.loc[:, columns]
-    rows, places = np.nonzero(rules.notna().to_numpy())
-    keys = row_keys(form, rows)
+    """The issues of a form's cells; the sentences are made once for all cells that hold the same."""
+    broken = sorted(
+        (row, place, rule)
+        for place, column in enumerate(form.form.columns)
+        for row, rule in form.broken[column.key].items()
+    )
+    numbers = form.table.rows
+    others = _other_rows(form, [row for row, _, rule in broken if rule == "duplicate"])
+    told: dict[tuple[str, int, object], tuple[str, dict[str, str]]] = {}
     found = []
-    for row, place, key in zip(rows, places, keys, strict=True):
-        column = form.form.by_key[columns[place]]
-        rule = rules.iat[row, place]
-        expected, mend = _explain(rule, column, form.form, workbook)
-        found.append(
-            _issue(
-                form.form,
-                form.table.sheet,
-                f"{form.table.letters[column.key]}{form.table.rows[row]}",
-                key=key,
-                column=column.key,
-                rule=rule,
-                # A name is shown to nobody, even to the unit that sent it.
-                value="" if column.privacy == "name" else shown(form.table.cells[column.key][row]),
-                expected=expected,
-                message=mend,
-            )
-        )
+    keys = row_keys(form, [row for row, _, _ in broken])
+    for (row, place, rule), key in zip(broken, keys, strict=True):
+        column = form.form.columns[place]
+        cells = form.table.cells.get(column.key)
+        # The position among the distinct cells of the column, and what else the sentence is about.
+        about = (rule, place, cells.codes[row] if cells is not None else -1, _about(form, rule, row, others))
+        if about not in told:
+            cell = None if cells is None else cells[row]
+            words = _words(rule, column, form.form, workbook) | {"other": about[3] or "một dòng khác trong bảng"}
+            if rule == "equation":
+                words["sums"] = about[3]
+            # A name is shown to nobody, even to the unit that sent it.
+            value = "" if column.privacy == "name" else shown(cell)
+            found_here = _found(value, column) + (about[3] if rule in form.effects else "")
+            told[about] = value, describe(rule, **words, found=found_here)
+        value, description = told[about]
+        cell = f"{form.table.letters[column.key]}{numbers[row]}" if column.key in form.table.letters else "A1"
+        about_form = {"form": form.form.title, "sheet": form.table.sheet}
+        found.append({**about_form, "cell": cell, "key": key, "column": column.key, "value": value, **description})
     return found
 
 
+def _about(form: Judged, rule: str, row: int, others: Mapping[int, str]) -> str:
+    """What the sentence of a cell names beside the cell itself."""
+    match rule:
+        case "duplicate":
+            return others.get(row, "")
+        case "equation":
+            return _sum(form, row)
+        case _ if rule in form.effects:
+            return _compared(form, rule, row)
+        case _:
+            return ""
+
+
+def _compared(form: Judged, rule: str, row: int) -> str:
+    """The other cell of a relation between two: ``ô H12 ghi “15”``; nothing of a date that tells a person."""
+    for relation in form.form.relations:
+        if relation.rule == rule:
+            other = relation.left if relation.report_at == relation.right else relation.right
+            cells = form.table.cells.get(other)
+            if cells is not None and form.form.by_key[other].privacy is None:
+                return f", ô {form.table.letters[other]}{form.table.rows[row]} ghi “{shown(cells[row])}”"
+    return ""
+
+
+def _found(value: str, column: Column) -> str:
+    """What a sentence says was found; it repeats nothing that tells a person."""
+    if column.privacy is not None or _PERSONAL.search(value):
+        return "Ô có giá trị không dùng được"
+    if not value:
+        return "Ô để trống"
+    return f"Ô ghi “{value if len(value) <= _LONGEST else value[:_LONGEST] + '…'}”"
+
+
+def _other_rows(form: Judged, rows: Sequence[int]) -> dict[int, str]:
+    """For rows whose key stands elsewhere too: the cell of the other row, by row."""
+    if len(rows) == 0:
+        return {}
+    cells = [form.table.cells[key] for key in form.form.unique]
+    folded = [np.array([fold(shown(one)) for one in cell.distinct], dtype=object)[cell.codes] for cell in cells]
+    keys = pd.Series(list(zip(*folded, strict=True)))
+    alike = keys[keys.isin(keys.loc[rows])]
+    letter = form.table.letters[form.form.unique[0]]
+    found = {}
+    for _, group in alike.groupby(alike, sort=False):
+        first, *rest = group.index
+        more = f" và {len(rest) - 1} dòng khác" if len(rest) > 1 else ""
+        for row in group.index if rest else ():
+            found[row] = f"ô {letter}{form.table.rows[rest[0] if row == first else first]}{more}"
+    return found
+
+
+def _sum(form: Judged, row: int) -> str:
+    """How a total comes about, with the number it should be where its parts are known: ``D = A + B − C = 2.597``."""
+    equations = form.form.equations
+    assert equations is not None
+    lines = form.table.cells[equations.line]
+    line = shown(lines[row])
+    values = dict(zip(*(form.columns[key].items() for key in (equations.line, equations.value)), strict=True))
+    told = ""
+    for equation in equations.of:
+        parts = [values.get(part) for part in (*equation.plus, *equation.minus)]
+        total = None
+        if all(part is not None for part in parts):
+            total = sum(values[part] for part in equation.plus) - sum(values[part] for part in equation.minus)
+            # As in judging: a total found wrong is corrected before it serves as a part of another.
+            values[equation.line] = total if values.get(equation.line) is None else values[equation.line]
+        if equation.line == line:
+            told = f"{line} = {' + '.join(equation.plus)}{''.join(f' − {part}' for part in equation.minus)}"
+            told += f" = {number(total)}" if total is not None else ""
+    return told
+
+
+def number(value: float, digits: int = 0) -> str:
+    """A number as Vietnamese reports write it: ``1.234,5``."""
+    return f"{value:,.{digits}f}".replace(",", " ").replace(".", ",").replace(" ", ".")
+
+
 def _heading_issues(form: Judged) -> list[dict[str, object]]:
-    table = form.table
-    found = ", ".join(f"“{heading}”" for heading in table.unknown_headings) or "không có"
+    """One query for the columns that the form does not have."""
+    if not form.table.unknown:
+        return []
+    headings = ", ".join(f"“{heading}”" for heading in form.table.unknown_headings)
     return [
-        _issue(
-            form.form,
-            table.sheet,
-            f"A{table.heading_row}",
-            column=next(column.key for column in form.form.columns if column.heading == heading),
-            rule="heading_missing",
-            severity=WARNING,
-            expected=f"cột “{heading}”",
-            message=f"Bảng không có cột “{heading}” nên cột này coi như chưa báo cáo; tiêu đề lạ: {found}. "
-            "Hãy đặt lại đúng tiêu đề nếu cột có trong bảng.",
-        )
-        for heading in table.missing_headings
+        {
+            "form": form.form.title,
+            "sheet": form.table.sheet,
+            "cell": form.table.unknown[0].cell,
+            "column": "",
+            "value": headings,
+            **describe("heading_unknown", headings=headings),
+        }
     ]
 
 
@@ -106,19 +242,17 @@ def _missing_row_issues(missing: list[MissingRow]) -> list[dict[str, object]]:
     for item in missing:
         rule = item.form.form.one_row_for_each
         assert rule is not None
-        place = f"{item.caller.table.letters[rule.column]}{item.caller.table.rows[item.row]}"
+        caller = item.caller
+        other = f"{caller.form.title}, ô {caller.table.letters[rule.column]}{caller.table.rows[item.row]}"
         found.append(
-            _issue(
-                item.form.form,
-                item.form.table.sheet,
-                f"{item.form.table.letters[rule.here]}{item.form.table.heading_row}",
-                key=row_keys(item.caller, np.array([item.row]))[0],
-                column=rule.here,
-                rule="row_missing",
-                expected=rule.described,
-                message=f"{item.form.form.title} thiếu dòng cho mã ở {item.caller.form.title}, "
-                f"ô {place}: hãy bổ sung dòng.",
-            )
+            {
+                "form": item.form.form.title,
+                "sheet": item.form.table.sheet,
+                "cell": f"{item.form.table.letters[rule.here]}{item.form.table.heading_row}",
+                "key": row_keys(caller, [item.row])[0],
+                "column": rule.here,
+                **describe("row_missing", form=item.form.form.title, other=other, described=rule.described),
+            }
         )
     return found
 
@@ -128,37 +262,49 @@ def _cover_issues(workbook: Workbook, faults: Iterable[tuple[Column, str]]) -> l
     found = []
     for column, rule in faults:
         place = workbook.cover.get(column.key)
-        expected, mend = _explain(rule, column, None, workbook)
+        value = "" if column.privacy == "name" or place is None else shown(place.value)
+        words = _words(rule, column, None, workbook)
         found.append(
-            _issue(
-                None,
-                workbook.cover_sheet,
-                place.cell if place else "A1",
-                column=column.key,
-                rule=rule,
-                value="" if column.privacy == "name" or place is None else shown(place.value),
-                expected=expected,
-                message=mend,
-            )
+            {
+                "cell": place.cell if place else "A1",
+                "column": column.key,
+                "value": value,
+                **describe(rule, **words, found=_found(value, column)),
+            }
         )
     form_set = workbook.form_set
     years = form_set.years
     if workbook.cover and not (years.first or 0) <= workbook.year <= (years.last or 9999):
         span = f"đến năm {years.last}" if years.last else f"từ năm {years.first}"
         found.append(
-            _issue(
-                None,
-                workbook.cover_sheet,
-                workbook.cover["form_version"].cell,
-                column="form_version",
-                rule="version_out_of_years",
-                severity=WARNING,
-                value=form_set.form_set,
-                expected=f"mẫu dùng cho năm {workbook.year}",
-                message=f"Mẫu {form_set.form_set} chỉ dùng {span}: hãy lập lại theo mẫu của năm {workbook.year}.",
-            )
+            {
+                "cell": workbook.cover["form_version"].cell,
+                "column": "form_version",
+                "value": form_set.form_set,
+                **describe("version_out_of_years", form_set=form_set.form_set, span=span, year=workbook.year),
+            }
         )
-    return found
+    return [{**issue, "form": workbook.cover_sheet, "sheet": workbook.cover_sheet} for issue in found]
+
+
+def _words(rule: str, column: Column, form: Form | None, workbook: Workbook) -> dict[str, str]:
+    """What the templates of a cell's rule may name: the column's heading, list, range, period, pattern, references."""
+    words = {"heading": column.heading, "described": "các ô khớp nhau", "year": str(workbook.year)}
+    match rule:
+        case "not_in_list":
+            words["options"] = _options(workbook.form_set, column)
+        case "out_of_range":
+            words["range"] = _range(column)
+        case "outside_period":
+            words["period"] = _period(column, workbook.year)
+        case "pattern":
+            words["pattern"] = column.pattern_described or "mã đúng khuôn"
+        case "unknown_code":
+            words["referred"] = _referred(column)
+        case _ if form is not None:
+            described = [one.described for one in (*form.relations, *form.only_with) if one.rule == rule]
+            words["described"] = described[0] if described else words["described"]
+    return words
 
 
 def _options(form_set: FormSet, column: Column) -> str:
@@ -186,97 +332,3 @@ def _referred(column: Column) -> str:
     references = [column.reference] if column.reference else []
     references += [one for choices in column.references_by.values() for one in choices.values()]
     return "; hoặc ".join(dict.fromkeys(reference.described for reference in references))
-
-
-_RULES: dict[str, tuple[Callable[[Column, FormSet, int], str], str]] = {
-    "required": (lambda column, form_set, year: "không được để trống", "Hãy điền “{heading}”."),
-    "not_integer": (lambda column, form_set, year: "số nguyên, ví dụ 1.234", "Hãy sửa “{heading}” thành số nguyên."),
-    "not_number": (lambda column, form_set, year: "số, ví dụ 82,5", "Hãy sửa “{heading}” thành số."),
-    "not_date": (
-        lambda column, form_set, year: "ngày có thật dạng dd/mm/yyyy",
-        "Hãy sửa “{heading}” thành ngày dạng dd/mm/yyyy.",
-    ),
-    "not_mark": (lambda column, form_set, year: "x hoặc để trống", "Hãy đánh dấu “{heading}” bằng x, hoặc xóa ô."),
-    "not_in_list": (
-        lambda column, form_set, year: _options(form_set, column),
-        "Hãy chọn một giá trị của danh mục cho “{heading}”.",
-    ),
-    "out_of_range": (
-        lambda column, form_set, year: _range(column),
-        "Hãy kiểm tra lại “{heading}”: giá trị ngoài giới hạn.",
-    ),
-    "outside_period": (
-        lambda column, form_set, year: _period(column, year),
-        "Hãy kiểm tra lại “{heading}”: ngày nằm ngoài kỳ báo cáo.",
-    ),
-    "pattern": (
-        lambda column, form_set, year: column.pattern_described or "mã đúng khuôn",
-        "Hãy sửa “{heading}” cho đúng khuôn mã.",
-    ),
-    "code_as_number": (
-        lambda column, form_set, year: "mã gõ dạng văn bản (Text)",
-        "Ô “{heading}” là số nên có thể đã mất số 0 ở đầu hoặc cuối: hãy định dạng ô là Text rồi gõ lại mã.",
-    ),
-    "duplicate": (
-        lambda column, form_set, year: "mỗi mã chỉ có một dòng",
-        "“{heading}” trùng với một dòng khác trong bảng: hãy sửa mã của dòng này hoặc xóa dòng thừa.",
-    ),
-    "key_mismatch": (
-        lambda column, form_set, year: "mã mà các biểu khác dùng cho cùng đối tượng",
-        "Các biểu khác ghi đối tượng này với mã khác: hãy sửa “{heading}” cho thống nhất.",
-    ),
-    "unknown_code": (
-        lambda column, form_set, year: _referred(column),
-        "Không tìm thấy mã này: hãy sửa “{heading}” hoặc bổ sung dòng còn thiếu ở biểu được dẫn chiếu.",
-    ),
-    "level_missing": (
-        lambda column, form_set, year: "một mức xếp loại, hoặc lý do không xếp loại",
-        "Không có mức xếp loại mà cũng không có lý do: hãy điền một trong hai.",
-    ),
-    "level_with_reason": (
-        lambda column, form_set, year: "để trống khi đã ghi lý do không xếp loại",
-        "Vừa có mức xếp loại vừa có lý do không xếp loại: hãy bỏ một trong hai.",
-    ),
-}
-
-
-RULE_NAMES = {
-    "required": "Để trống",
-    "not_integer": "Không phải số nguyên",
-    "not_number": "Không phải số",
-    "not_date": "Không phải ngày",
-    "not_mark": "Dấu không hợp lệ",
-    "not_in_list": "Ngoài danh mục",
-    "out_of_range": "Ngoài giới hạn",
-    "outside_period": "Ngoài kỳ báo cáo",
-    "pattern": "Mã sai khuôn",
-    "code_as_number": "Mã gõ thành số",
-    "duplicate": "Trùng mã",
-    "key_mismatch": "Mã không thống nhất",
-    "unknown_code": "Mã không có",
-    "level_missing": "Thiếu mức xếp loại",
-    "level_with_reason": "Thừa mức xếp loại",
-    "equation": "Tổng không khớp",
-    "row_missing": "Thiếu dòng",
-    "heading_missing": "Thiếu cột",
-    "version_out_of_years": "Mẫu sai năm",
-}
-"""What a rule is called before its readers; a rule between cells has none of its own."""
-
-BETWEEN_CELLS = "Các ô không khớp nhau"
-
-
-def _explain(rule: str, column: Column, form: Form | None, workbook: Workbook) -> tuple[str, str]:
-    """What was expected of a cell, and how to mend it."""
-    if rule == "equation" and form is not None and form.equations is not None:
-        sums = [
-            f"{equation.line} = {' + '.join(equation.plus)}{''.join(f' − {line}' for line in equation.minus)}"
-            for equation in form.equations.of
-        ]
-        return "; ".join(sums), "Số của dòng tổng không khớp các dòng thành phần: hãy cộng lại."
-    if rule in _RULES:
-        expected, mend = _RULES[rule]
-        return expected(column, workbook.form_set, workbook.year), mend.format(heading=column.heading)
-    assert form is not None, rule
-    described = next(item.described for item in (*form.relations, *form.only_with) if item.rule == rule)
-    return described, f"Hãy kiểm tra lại “{column.heading}”: cần {described}."

@@ -1,28 +1,30 @@
 """Judging: is each cell lawful, and what does an unlawful one do to its row. One mistake is one issue."""
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from submissions.coded import Values
 from submissions.duplicates import KeyOrder
 from submissions.form_set import Form, FormSet, Reference
-from submissions.values import parse_column, parser
-from submissions.workbook import Table, Workbook
+from submissions.values import NO_EVIDENCE, find_evidence, parse_column
+from submissions.workbook import CellColumn, Table, Workbook
 
 
 @dataclass
 class Judged:
-    """A form's records: values by column key, and the rule that each cell breaks (None where lawful)."""
+    """A form's records: values by column key, and the rules that cells break."""
 
     table: Table
-    values: pd.DataFrame
-    """Lawful values and None, a row a record (index: position)."""
-    rules: pd.DataFrame
-    effects: dict[str, str]
+    columns: dict[str, Values]
+    """Lawful values and None, a row a record."""
+    broken: dict[str, dict[int, str]]
+    """By column: the rule that a cell breaks, by row; lawful cells have none."""
+    effects: dict[str, str] = field(default_factory=dict)
     """Effect of the rules between cells, by rule; the others have the effect of their column."""
 
     @property
@@ -30,37 +32,57 @@ class Judged:
         """The form."""
         return self.table.form
 
-    def blame(self, rows: np.ndarray, column: str, rule: str) -> None:
+    @property
+    def values(self) -> pd.DataFrame:
+        """The values as a frame (index: position of the row)."""
+        return pd.DataFrame(
+            {key: column.items() for key, column in self.columns.items()}, index=range(len(self)), dtype=object
+        )
+
+    @property
+    def rules(self) -> pd.DataFrame:
+        """The rules broken as a frame like `values`, None for a lawful cell."""
+        rows = range(len(self))
+        return pd.DataFrame({key: map(broken.get, rows) for key, broken in self.broken.items()}, rows, dtype=object)
+
+    def __len__(self) -> int:
+        return len(self.table.rows)
+
+    def blame(self, rows: Iterable[int], column: str, rule: str) -> None:
         """Enter a rule at the cells of a column, where no rule stands yet; their values are not used any more."""
-        if len(rows) == 0:
-            return
-        free = rows[self.rules[column].to_numpy()[rows] == None]  # noqa: E711 - element by element
-        self.rules.iloc[free, self.rules.columns.get_loc(column)] = rule
-        self.values.iloc[free, self.values.columns.get_loc(column)] = None
+        broken = self.broken[column]
+        free = [int(row) for row in rows if row not in broken]
+        if free:
+            broken |= dict.fromkeys(free, rule)
+            self.columns[column].drop(free)
 
     def filled(self, column: str) -> np.ndarray:
         """Where a cell has a lawful value."""
-        return self.values[column].to_numpy() != None  # noqa: E711 - element by element
+        return self.columns[column].filled
+
+    def unlawful(self, column: str) -> np.ndarray:
+        """Where a cell breaks a rule."""
+        unlawful = np.zeros(len(self), dtype=bool)
+        unlawful[list(self.broken[column])] = True
+        return unlawful
 
     def blank(self, column: str) -> np.ndarray:
         """Where nothing was entered: neither a value nor an unlawful cell."""
-        return ~self.filled(column) & (self.rules[column].to_numpy() == None)  # noqa: E711 - element by element
+        return ~(self.filled(column) | self.unlawful(column))
 
     def meets(self, where: Mapping[str, tuple[str, ...]]) -> np.ndarray:
         """Rows whose cells have one of the values allowed; an unlawful cell has the benefit of the doubt."""
-        meets = np.ones(len(self.values), dtype=bool)
+        meets = np.ones(len(self), dtype=bool)
         for column, allowed in where.items():
-            meets &= (self.values[column].isin(allowed) | self.rules[column].notna()).to_numpy()
+            meets &= self.columns[column].among(allowed) | self.unlawful(column)
         return meets
 
     def held_back(self) -> np.ndarray:
         """Rows that an unlawful cell keeps from loading."""
-        held = np.zeros(len(self.rules), dtype=bool)
-        for column in self.rules.columns:
-            rules = self.rules[column].to_numpy()
-            broken = np.flatnonzero(rules != None)  # noqa: E711 - element by element
+        held = np.zeros(len(self), dtype=bool)
+        for column, broken in self.broken.items():
             own = self.form.by_key[column].on_error
-            held[[row for row in broken if self.effects.get(rules[row], own) == "hold"]] = True
+            held[[row for row, rule in broken.items() if self.effects.get(rule, own) == "hold"]] = True
         return held
 
 
@@ -97,32 +119,48 @@ def judge(workbook: Workbook, unit_code: str | None) -> Judgement:
 
 
 def _judge_cells(table: Table, form_set: FormSet, year: int) -> Judged:
-    values, rules = {}, {}
-    size = len(table.rows)
+    # What stands in no record (titles, totals, signatures) is not read and tells nothing about a column's style.
+    unread = {key: _unread(cells) for key, cells in table.cells.items()}
+    evidence = {
+        key: find_evidence(table.form.by_key[key], cells.distinct[~unread[key]]) for key, cells in table.cells.items()
+    }
+    sheet = frozenset().union(*evidence.values())
+    numbers, dates = sheet & {"vi", "en"}, sheet & {"dm", "md"}
+    judged = Judged(table, {}, {})
     for column in table.form.columns:
         cells = table.cells.get(column.key)
         if cells is None:
-            values[column.key] = rules[column.key] = np.full(size, None, dtype=object)
+            judged.columns[column.key] = Values.of([None] * len(judged))
+            judged.broken[column.key] = {}
             continue
-        values[column.key], rules[column.key] = parse_column(
-            cells.codes, cells.distinct, cells.blanks, parser(column, form_set.spellings, year)
+        told = dates if column.type == "date" else numbers
+        values, rules = parse_column(
+            column,
+            form_set.spellings,
+            year,
+            cells.distinct,
+            unread[column.key],
+            evidence[column.key] or (told if len(told) == 1 else NO_EVIDENCE),
         )
-    judged = Judged(
-        table,
-        pd.DataFrame(values, index=range(size), dtype=object),
-        pd.DataFrame(rules, index=range(size), dtype=object),
-        effects={},
-    )
+        judged.columns[column.key] = Values.of(values, cells.codes)
+        rows = np.flatnonzero(cells.where(np.flatnonzero(rules)))
+        judged.broken[column.key] = dict(zip(rows.tolist(), rules[cells.codes[rows]], strict=True))
     for column in table.form.columns:
         if column.required:
             judged.blame(np.flatnonzero(judged.blank(column.key)), column.key, "required")
         for by, value in column.card_when.items():
-            cards = judged.filled(column.key) & (judged.values[by] == value).to_numpy()
-            codes = judged.values[column.key]
             shape = re.compile(column.pattern or "")
-            rows = [row for row in np.flatnonzero(cards) if not shape.fullmatch(codes[row])]
-            judged.blame(np.array(rows, dtype=int), column.key, "pattern")
+            cards = judged.filled(column.key) & judged.columns[by].among([value])
+            shaped = judged.columns[column.key].such(lambda code, shape=shape: shape.fullmatch(code) is not None)
+            judged.blame(np.flatnonzero(cards & ~shaped), column.key, "pattern")
     return judged
+
+
+def _unread(cells: CellColumn) -> np.ndarray:
+    """Which of the distinct cells are blank, or stand in none of the rows."""
+    unread = np.ones(len(cells.distinct), dtype=bool)
+    unread[cells.codes] = False
+    return unread | cells.blanks
 
 
 Identity = tuple[str | None, ...]
@@ -131,7 +169,7 @@ Identity = tuple[str | None, ...]
 def _identity(form: Judged, row: int) -> Identity:
     """The subject of a row told without its code, part by part; None for what the row does not tell."""
     columns = form.form.identity.columns if form.form.identity else ()
-    told = [form.values.at[row, column] for column in columns]
+    told = [form.columns[column][row] for column in columns]
     return tuple(None if part is None else str(part).casefold() for part in told)
 
 
@@ -150,40 +188,49 @@ def _judge_uniqueness(form: Judged, judged: Mapping[str, Judged], form_set: Form
     unique = list(form.form.unique)
     if not unique:
         return set()
-    complete = np.logical_and.reduce([form.filled(column) for column in unique])
-    keys = form.values.loc[complete, unique]
-    doubled = keys[keys.duplicated(keep=False)]
-    if doubled.empty:
+    columns = {column: form.columns[column] for column in unique}
+    rows = np.flatnonzero(np.logical_and.reduce([column.filled for column in columns.values()]))
+    codes = np.zeros(len(rows), dtype=np.intp)
+    for column in columns.values():
+        codes = codes * len(column.distinct) + column.codes[rows]
+    if len(set(codes.tolist())) == len(codes):
         return set()
+    groups = defaultdict(list)
+    for row, code in zip(rows.tolist(), codes.tolist(), strict=True):
+        groups[code].append(row)
+    doubled = [group for group in groups.values() if len(group) > 1]
+    first = columns[unique[0]]
+    twice = {first[group[0]] for group in doubled}
     owners: dict[object, list[Identity]] = {}
     elsewhere: set[Identity] = set()
     if form.form.identity and form.form.identity.partner in judged:
         partner = judged[form.form.identity.partner]
-        codes = partner.values[partner.form.unique[0]]
-        for row in np.flatnonzero(codes.isin(doubled[unique[0]])):
-            owners.setdefault(codes[row], []).append(_identity(partner, row))
-        lone = codes.notna() & ~codes.isin(set(keys[unique[0]]))
+        theirs = partner.columns[partner.form.unique[0]]
+        for row in np.flatnonzero(theirs.among(twice)):
+            owners.setdefault(theirs[row], []).append(_identity(partner, row))
+        lone = theirs.filled & ~theirs.among(first.present(rows))
         elsewhere = {_identity(partner, row) for row in np.flatnonzero(lone)}
     lists = {column: form.form.by_key[column].list for column in unique}
     order = KeyOrder(
-        keys, {column: [item.value for item in form_set.lists[name]] for column, name in lists.items() if name}
+        rows.tolist(),
+        {name: column.items()[rows].tolist() for name, column in columns.items()},
+        {column: [item.value for item in form_set.lists[name]] for column, name in lists.items() if name},
     )
     losers: dict[str, list[int]] = {}
-    for _, group in doubled.groupby(unique, sort=False):
-        rows = list(group.index)
-        told = owners.get(doubled.at[rows[0], unique[0]], [])
+    for group in doubled:
+        told = owners.get(first[group[0]], [])
         scores = {}
-        for row in rows:
+        for row in group:
             subject = _identity(form, row)
             agreeing = max((_agreement(subject, one) for one in told), default=0)
             # The partner has the subject under a code that is lacking here: this row should carry that one.
             scores[row] = (agreeing, subject not in elsewhere)
-        likely = [row for row in rows if scores[row] == max(scores.values())]
-        for row, column in order.resolve(rows, likely)[1].items():
+        likely = [row for row in group if scores[row] == max(scores.values())]
+        for row, column in order.resolve(group, likely)[1].items():
             losers.setdefault(column, []).append(row)
-    for column, rows in losers.items():
-        form.blame(np.array(rows, dtype=int), column, "duplicate")
-    return set(doubled[unique[0]])
+    for column, lost in losers.items():
+        form.blame(lost, column, "duplicate")
+    return twice
 
 
 class _Present:
@@ -198,7 +245,7 @@ class _Present:
         self.doubled = doubled
         self.unit_code = unit_code or ""
         self.recovered: dict[str, set[object]] = {}
-        self._usage = self._count_usage()
+        self._used = {table: self._count_uses(table) for table in judged}
         for table in judged:
             self._blame_strays(table)
         self.recover_all()
@@ -217,12 +264,17 @@ class _Present:
                 if any(reference.form == table for reference in references):
                     yield form, column.key
 
-    def _count_usage(self) -> Counter:
-        """How often each code stands in a column that refers to a form, by form and code."""
+    def _count_uses(self, table: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(codes, how often each stands there) of every column that refers to a form, before any of them is blamed."""
+        columns = [form.columns[column] for form, column in self._referring(table)]
+        return [(column.distinct, column.counts()) for column in columns]
+
+    def _usage(self, table: str) -> Counter:
+        """How often each code stands in a column that refers to a form, the commonest first."""
         usage: Counter = Counter()
-        for table in self.judged:
-            for form, column in self._referring(table):
-                usage.update({(table, code): int(n) for code, n in form.values[column].value_counts().items()})
+        for codes, counts in self._used[table]:
+            often = [place for place in np.argsort(-counts, kind="stable") if place and counts[place]]
+            usage.update({codes[place]: int(counts[place]) for place in often})
         return usage
 
     def _pairs(self, table: str) -> list[tuple[int, object]]:
@@ -232,9 +284,9 @@ class _Present:
         if identity is None or identity.partner not in self.judged:
             return []
         partner = self.judged[identity.partner]
-        here, there = form.values[form.form.unique[0]], partner.values[partner.form.unique[0]]
-        lone_here = ~here.isin(set(there.dropna())) & _expected(form, partner)
-        lone_there = there.notna() & ~there.isin(set(here.dropna())) & _expected(partner, form)
+        here, there = form.columns[form.form.unique[0]], partner.columns[partner.form.unique[0]]
+        lone_here = ~here.among(there.present()) & _expected(form, partner)
+        lone_there = there.filled & ~there.among(here.present()) & _expected(partner, form)
         if not lone_here.any() or not lone_there.any():
             return []
         # Rows with an unlawful key first: they are what is looked for.
@@ -253,55 +305,49 @@ class _Present:
         key = form.form.unique[0]
         if form.form.by_key[key].reference is not None:
             return
-        rows = [
-            row
-            for row, code in self._pairs(table)
-            if form.values[key][row] is not None
-            and self._usage[table, code] > 1 + self._usage[table, form.values[key][row]]
-        ]
-        form.blame(np.array(rows, dtype=int), key, "key_mismatch")
+        pairs = [(row, code) for row, code in self._pairs(table) if form.columns[key][row] is not None]
+        usage = self._usage(table) if pairs else Counter()
+        rows = [row for row, code in pairs if usage[code] > 1 + usage[form.columns[key][row]]]
+        form.blame(rows, key, "key_mismatch")
 
     def _recover(self, table: str) -> set[object]:
         form = self.judged[table]
         if form.form.identity is None:
             return set()
         key = form.form.unique[0]
-        unlawful = form.rules[key].notna()
-        if not unlawful.any():
+        unlawful = form.broken[key]
+        if not unlawful:
             return set()
-        pairs = {row: code for row, code in self._pairs(table) if unlawful[row]}
+        pairs = {row: code for row, code in self._pairs(table) if row in unlawful}
         found = set(pairs.values())
-        untold = [row for row in np.flatnonzero(unlawful) if row not in pairs]
+        untold = [row for row in sorted(unlawful) if row not in pairs]
         if not untold:
             return found
         # No partner row tells the subject: a code that several cells refer to is not mistyped in all of them, and one
         # in a row that names the same cell or person is this subject's.
-        known = found | set(form.values[key].dropna())
-        usage = [(code, count) for (used, code), count in self._usage.most_common() if used == table]
+        known = found | form.columns[key].present()
         lacking = {
             code: count
-            for code, count in usage
+            for code, count in self._usage(table).most_common()
             if code not in known and not f"{self.unit_code}.".startswith(f"{code}.")
         }
         found |= set([code for code, count in lacking.items() if count > 1][: len(untold)])
-        parts = {form.values.at[row, column] for row in untold for column in form.form.identity.columns} - {None}
+        parts = {form.columns[column][row] for row in untold for column in form.form.identity.columns} - {None}
         for other, column in self._referring(table):
-            for row in np.flatnonzero(other.values[column].isin(lacking.keys() - found)):
-                if parts & set(other.values.loc[row]):
-                    found.add(other.values.at[row, column])
+            for row in np.flatnonzero(other.columns[column].among(lacking.keys() - found)):
+                if parts & {cells[row] for cells in other.columns.values()}:
+                    found.add(other.columns[column][row])
         return found
 
     def unnamed(self, form: Judged) -> int:
         """How many rows with an unlawful key are about a subject that cannot be told: each answers for one."""
-        unlawful = int(form.rules[form.form.unique[0]].notna().sum())
-        return unlawful - len(self.recovered[form.form.table])
+        return len(form.broken[form.form.unique[0]]) - len(self.recovered[form.form.table])
 
     def keys(self, table: str, where: Mapping[str, tuple[str, ...]]) -> set[object]:
         """Keys of the form's rows that meet `where`; what is unlawful or doubled has the benefit of the doubt."""
         form = self.judged[table]
-        key = form.form.unique[0]
         return (
-            set(form.values.loc[form.meets(where), key].dropna())
+            form.columns[form.form.unique[0]].present(form.meets(where) if where else slice(None))
             | self.doubled[table]
             | self.recovered.get(table, set())
         )
@@ -314,7 +360,7 @@ def _expected(form: Judged, partner: Judged) -> np.ndarray:
     return form.meets(where)
 
 
-def _matched(here: dict[int, Identity], there: dict[int, Identity], codes: pd.Series) -> list[tuple[int, object]]:
+def _matched(here: dict[int, Identity], there: dict[int, Identity], codes: Values) -> list[tuple[int, object]]:
     """Rows here with the codes of the same subjects there: first where all parts agree, then where none contradicts."""
     by_part: dict[tuple[int, str], list[int]] = {}
     for row, identity in there.items():
@@ -343,7 +389,7 @@ def _judge_references(form: Judged, present: _Present, unit_code: str | None) ->
             _judge_reference(form, column.key, column.reference, form.filled(column.key), present, unit_code)
         for by, choices in column.references_by.items():
             for value, reference in choices.items():
-                rows = form.filled(column.key) & (form.values[by] == value).to_numpy()
+                rows = form.filled(column.key) & form.columns[by].among([value])
                 _judge_reference(form, column.key, reference, rows, present, unit_code)
 
 
@@ -353,11 +399,10 @@ def _judge_reference(
     lawful = present.keys(reference.form, reference.where)
     if reference.or_unit and unit_code:
         lawful = lawful | {unit_code}
-    codes = form.values[column]
-    unknown = rows & ~codes.isin(lawful).to_numpy()
+    codes = form.columns[column]
+    unknown = rows & ~codes.among(lawful)
     if reference.or_superior and unit_code:
-        superior = codes.map(lambda code: isinstance(code, str) and unit_code.startswith(f"{code}."))
-        unknown &= ~superior.to_numpy(dtype=bool)
+        unknown &= ~codes.such(lambda code: isinstance(code, str) and unit_code.startswith(f"{code}."))
     form.blame(np.flatnonzero(unknown), column, "unknown_code")
 
 
@@ -365,14 +410,12 @@ def _judge_rows(form: Judged) -> None:
     """Relations between the cells of a row, and between the rows of a form of totals."""
     for relation in form.form.relations:
         form.effects[relation.rule] = relation.on_error
-        both = form.filled(relation.left) & form.filled(relation.right)
-        rows = np.flatnonzero(both)
-        left, right = form.values[relation.left].to_numpy()[rows], form.values[relation.right].to_numpy()[rows]
-        form.blame(rows[(left > right).astype(bool)] if rows.size else rows, relation.report_at, relation.rule)
+        rows = np.flatnonzero(form.filled(relation.left) & form.filled(relation.right))
+        left, right = (form.columns[key].take(rows).items() for key in (relation.left, relation.right))
+        form.blame(rows[(left > right).astype(bool)], relation.report_at, relation.rule)
     for rule in form.form.only_with:
         form.effects[rule.rule] = rule.on_error
-        alone = form.filled(rule.column) & form.blank(rule.needs)
-        alone &= (form.values[rule.column] != 0).to_numpy(dtype=bool)
+        alone = form.filled(rule.column) & form.blank(rule.needs) & ~form.columns[rule.column].among([0])
         form.blame(np.flatnonzero(alone), rule.report_at, rule.rule)
     if either := form.form.exactly_one:
         form.effects |= {"level_missing": either.on_error, "level_with_reason": either.on_error}
@@ -388,15 +431,15 @@ def _judge_equations(form: Judged) -> None:
     equations = form.form.equations
     if equations is None:
         return
-    rows = {line: row for row, line in form.values[equations.line].items() if line is not None}
-    values = {line: form.values[equations.value][row] for line, row in rows.items()}
+    rows = {line: row for row, line in enumerate(form.columns[equations.line].items()) if line is not None}
+    values = {line: form.columns[equations.value][row] for line, row in rows.items()}
     for equation in equations.of:
         terms = [values.get(line) for line in (equation.line, *equation.plus, *equation.minus)]
         if any(term is None for term in terms):
             continue
         total = sum(values[line] for line in equation.plus) - sum(values[line] for line in equation.minus)
         if values[equation.line] != total:
-            form.blame(np.array([rows[equation.line]]), equations.value, "equation")
+            form.blame([rows[equation.line]], equations.value, "equation")
             values[equation.line] = total
 
 
@@ -409,9 +452,9 @@ def _missing_rows(judged: Mapping[str, Judged], present: "_Present") -> list[Mis
         caller = judged[rule.form]
         calls = caller.filled(rule.column)
         for column, allowed in rule.where.items():
-            calls = calls & caller.values[column].isin(allowed).to_numpy()
+            calls = calls & caller.columns[column].among(allowed)
         # A row that carries its key unlawfully still answers for the subject it is about.
-        answered = set(form.values[rule.here].dropna()) | present.recovered[form.form.table]
-        lacking = calls & ~caller.values[rule.column].isin(answered).to_numpy()
+        answered = form.columns[rule.here].present() | present.recovered[form.form.table]
+        lacking = calls & ~caller.columns[rule.column].among(answered)
         found += [MissingRow(form, caller, int(row)) for row in np.flatnonzero(lacking)[present.unnamed(form) :]]
     return found

@@ -44,10 +44,11 @@ def member_keys(cards: pd.Series, secret: bytes) -> pd.Series:
     A plain hash would not do: twelve digits are searched in seconds (`reliability.md` 4.4).
     """
     codes, distinct = pd.factorize(cards, use_na_sentinel=True)
-    keys = np.array([*(_member_key(card, secret) for card in distinct), None], dtype=object)
+    keys = np.array([*(member_key(card, secret) for card in distinct), None], dtype=object)
     return pd.Series(keys[codes], index=cards.index, dtype=object)
 
 
 @lru_cache(maxsize=20_000)  # the forms of a workbook name the same members
-def _member_key(card: str, secret: bytes) -> str:
+def member_key(card: str, secret: bytes) -> str:
+    """The pseudonymous key of one card number, as in `member_keys`."""
     return hmac.digest(secret, f"member|v1|{card}".encode(), "sha256")[:_BYTES].hex()

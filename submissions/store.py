@@ -2,16 +2,17 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
-from datetime import date
-from functools import cache
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from submissions.form_set import FormSet, load_form_sets
+from submissions.coded import Values
+from submissions.form_set import FormSet, form_sets_of, load_form_sets
 from submissions.issues import COLUMNS as ISSUE_COLUMNS
 
 _TYPES = {
@@ -44,9 +45,13 @@ SUBMISSION = pa.schema(
         ("refusal_code", pa.string()),
         ("refusal_message", pa.string()),
         ("reading_context", pa.string()),
+        ("file_kind", pa.string()),
+        ("claimed_unit", pa.string()),
+        ("hazards", pa.string()),
     ]
 )
-"""One row a file that was received, whatever became of it."""
+"""One row a file that was received. `state` says whether it could be read (``accepted`` or ``refused``); whether it
+counts is for the register to say. `hazards` is a JSON list; `claimed_unit` is the unit whose folder it lay in."""
 
 COUNTS = pa.schema(
     [
@@ -57,15 +62,35 @@ COUNTS = pa.schema(
         ("rows_in", pa.int64()),
         ("loaded", pa.int64()),
         ("held_back", pa.int64()),
+        ("heading_row", pa.int64()),
+        ("letters", pa.string()),
     ]
 )
+"""One row a form and sending; `letters` is JSON: the letter of each column by its key."""
 ISSUES = pa.schema(
     [("source_hash", pa.string())]
     + [(column, pa.int64() if column == "year" else pa.string()) for column in ISSUE_COLUMNS]
 )
 UNITS = pa.schema(
-    [("unit_code", pa.string()), ("unit_name", pa.string()), ("from_year", pa.int64()), ("to_year", pa.int64())]
+    [
+        ("unit_code", pa.string()),
+        ("unit_name", pa.string()),
+        ("from_year", pa.int64()),
+        ("to_year", pa.int64()),
+        ("level", pa.string()),
+    ]
 )
+EXPLANATIONS = pa.schema(
+    [
+        ("unit_code", pa.string()),
+        ("year", pa.int64()),
+        ("issue_id", pa.string()),
+        ("numbers", pa.string()),
+        ("code", pa.string()),
+        ("text", pa.string()),
+    ]
+)
+"""What a unit explained in a file; the text may name persons, and goes into the register alone."""
 CAP_EXCEPTIONS = pa.schema(
     [
         ("unit_code", pa.string()),
@@ -78,11 +103,10 @@ CAP_EXCEPTIONS = pa.schema(
 )
 
 
-@cache
-def form_schemas() -> dict[str, pa.Schema]:
+def form_schemas(form_sets: Mapping[str, FormSet] | None = None) -> dict[str, pa.Schema]:
     """What the store keeps of each form, by table: the columns of every version together, without names."""
     fields: dict[str, dict[str, pa.DataType]] = {}
-    for form_set in load_form_sets().values():
+    for form_set in (form_sets or load_form_sets()).values():
         for form in form_set.forms:
             columns = fields.setdefault(form.table, {})
             for column in form.columns:
@@ -91,16 +115,35 @@ def form_schemas() -> dict[str, pa.Schema]:
 
 
 class Store:
-    """The folder `root` and its files; nothing that was sent is ever overwritten."""
+    """The folder `root` and its files; nothing that was sent is ever overwritten.
 
-    def __init__(self, root: Path) -> None:
+    With a `base`, what is not found here is looked for there: a check before sending reads the province's store so,
+    and writes into one of its own.
+    """
+
+    def __init__(self, root: Path, base: "Store | None" = None) -> None:
         """Name the folders; none is made before something is written."""
         self.root = root
+        self.base = base
         self.originals = root / "originals"
         self.submissions = root / "submissions"
         self.counts = root / "counts"
         self.issues = root / "issues"
+        self.queries = root / "queries"
+        self.fingerprints = root / "fingerprints"
+        self.explanations = root / "explanations"
         self.forms = root / "forms"
+        self.register = root / "register"
+
+    @property
+    def form_sets(self) -> dict[str, FormSet]:
+        """The form sets of the data directory that the store lies in: the agreed ones, its own, adopted headings."""
+        return form_sets_of(self.root.parent)
+
+    @cached_property
+    def schemas(self) -> dict[str, pa.Schema]:
+        """What is kept of each form, by table."""
+        return form_schemas(self.form_sets)
 
     def form(self, table: str) -> Path:
         """The folder of a form."""
@@ -111,14 +154,16 @@ class Store:
         self.root.mkdir(parents=True, exist_ok=True)
         os.chmod(self.root, 0o700)
         self.originals.mkdir(exist_ok=True)
-        schemas = {self.submissions: SUBMISSION, self.counts: COUNTS, self.issues: ISSUES}
-        schemas |= {self.form(table): schema for table, schema in form_schemas().items()}
+        schemas = {self.submissions: SUBMISSION, self.counts: COUNTS, self.issues: ISSUES, self.queries: ISSUES}
+        schemas |= {self.form(table): schema for table, schema in self.schemas.items()}
         for folder, schema in schemas.items():
             folder.mkdir(parents=True, exist_ok=True)
             path = folder / "_schema.parquet"
             if not path.exists() or pq.read_schema(path) != schema:
                 write_table(schema.empty_table(), path)
-        for folder in (self.root, self.originals, *schemas):
+        for folder in (self.fingerprints, self.explanations, self.register):
+            folder.mkdir(exist_ok=True)
+        for folder in (self.root, self.originals, self.fingerprints, self.explanations, self.register, *schemas):
             _sweep(folder)
 
     def keep_original(self, content: bytes, source_hash: str, suffix: str) -> None:
@@ -128,19 +173,67 @@ class Store:
             _write_aside(path, content)
             os.chmod(path, 0o400)
 
+    def find(self, folder: Path, source_hash: str) -> Path | None:
+        """The file of a sending in one of this store's folders, or in the same folder of the base."""
+        path = folder / f"{source_hash}.parquet"
+        if path.exists():
+            return path
+        return self.base.find(self.base.root / folder.relative_to(self.root), source_hash) if self.base else None
+
+    def original(self, source_hash: str) -> Path | None:
+        """The bytes of a sending as they came."""
+        own = next(self.originals.glob(f"{source_hash}.*"), None) or next(self.originals.glob(source_hash), None)
+        return own or (self.base.original(source_hash) if self.base else None)
+
     def submission(self, source_hash: str) -> dict[str, object] | None:
         """What is known of a file, None where it was never taken in whole."""
-        path = self.submissions / f"{source_hash}.parquet"
-        return pq.read_table(path).to_pylist()[0] if path.exists() else None
+        path = self.find(self.submissions, source_hash)
+        return _read_table(path, SUBMISSION).to_pylist()[0] if path else None
+
+    def submissions_of(self, hashes: Iterable[str]) -> pd.DataFrame:
+        """What is known of some files, columns of `SUBMISSION`, in their order."""
+        return self._frame(self.submissions, SUBMISSION, hashes)
+
+    def form_frame(self, table: str, source_hash: str) -> pd.DataFrame:
+        """The records of a form in a sending."""
+        return self._frame(self.form(table), self.schemas[table], [source_hash])
+
+    def counts_of(self, source_hash: str) -> pd.DataFrame:
+        """Rows in, loaded and held back of a sending, by form."""
+        return self._frame(self.counts, COUNTS, [source_hash])
+
+    def issues_of(self, source_hash: str) -> pd.DataFrame:
+        """What was found in a sending's cells, then what is asked about its numbers."""
+        parts = [self._frame(folder, ISSUES, [source_hash]) for folder in (self.issues, self.queries)]
+        return pd.concat(parts, ignore_index=True)
+
+    def received(self) -> set[str]:
+        """Hashes of the files that were read into this store itself."""
+        return {path.stem for path in self.submissions.glob("*.parquet")} - {"_schema"}
+
+    def _frame(self, folder: Path, schema: pa.Schema, hashes: Iterable[str]) -> pd.DataFrame:
+        paths = [path for source_hash in hashes if (path := self.find(folder, source_hash))]
+        tables = [_read_table(path, schema) for path in paths]
+        return pa.concat_tables([schema.empty_table(), *tables]).to_pandas(date_as_object=True)
 
     def read_submissions(self) -> pd.DataFrame:
-        """Every file received, columns of `SUBMISSION` and `is_in_force`, in the order of unit, year and sending."""
+        """Every file received, columns of `SUBMISSION` and `is_in_force`, in the order of unit, year and sending.
+
+        `state` and `is_in_force` are what the register says; what it has not been told of counts for nothing.
+        """
         frame = _read_all(self.submissions, SUBMISSION)
         order = ["source_kind", "unit_code", "year", "sent_no", "prepared_on", "received_at", "source_hash"]
         frame = frame.sort_values(order, na_position="first", ignore_index=True, kind="stable")
-        accepted = frame[frame["state"] == "accepted"]
-        latest = accepted.groupby(["source_kind", "unit_code", "year"], dropna=False).tail(1).index
-        return frame.assign(is_in_force=frame.index.isin(latest))
+        snapshot = self.register / "sendings.parquet"
+        if not snapshot.exists():
+            return frame.assign(is_in_force=False)
+        columns = ["source_hash", "state", "is_in_force"]
+        told = pd.read_parquet(snapshot, columns=columns)
+        told = told[told["state"] != "duplicate"].drop_duplicates("source_hash", keep="last").set_index("source_hash")
+        found = told.reindex(frame["source_hash"]).set_axis(frame.index)
+        # A sending that a later one replaced was accepted all the same.
+        found["state"] = found["state"].replace("replaced", "accepted").fillna("received")
+        return frame.assign(**{**found, "is_in_force": found["is_in_force"].fillna(False).astype(bool)})
 
     def read_counts(self) -> pd.DataFrame:
         """Rows in, loaded and held back, by form and sending."""
@@ -148,14 +241,24 @@ class Store:
 
     def read_issues(self) -> pd.DataFrame:
         """Every issue of every sending. Keys and values may be card numbers: for the unit, not for the warehouse."""
-        return _read_all(self.issues, ISSUES)
+        return pd.concat([_read_all(self.issues, ISSUES), _read_all(self.queries, ISSUES)], ignore_index=True)
 
 
 def _read_all(folder: Path, schema: pa.Schema) -> pd.DataFrame:
     if not folder.exists():
         return schema.empty_table().to_pandas(date_as_object=True)
-    tables = [pq.read_table(path, schema=schema) for path in sorted(folder.glob("*.parquet"))]
+    tables = [_read_table(path, schema) for path in sorted(folder.glob("*.parquet"))]
     return pa.concat_tables([schema.empty_table(), *tables]).to_pandas(date_as_object=True)
+
+
+def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """A table as `schema` has it now; columns that came later are empty in older files."""
+    table = pq.read_table(path, partitioning=None)
+    arrays = [
+        table[name.name].cast(name.type) if name.name in table.column_names else pa.nulls(len(table), name.type)
+        for name in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -178,8 +281,22 @@ def _sweep(folder: Path) -> None:
     """Remove what killed writers left: drafts whose process is gone."""
     for draft in folder.glob(".*"):
         pid = draft.suffix.removeprefix(".")
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+        if pid.isdigit() and not _is_alive(pid):
             draft.unlink(missing_ok=True)
+
+
+def _is_alive(pid: str) -> bool:
+    """Whether a process runs; one that was killed and that nobody asked about does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in {"Z", "X"}
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def write_explanations(store: "Store", source_hash: str, given: pd.DataFrame) -> None:
+    """Keep what was explained in a file (columns of `EXPLANATIONS`) until the register is told."""
+    store.explanations.mkdir(parents=True, exist_ok=True)
+    write_table(frame_table(given, EXPLANATIONS), store.explanations / f"{source_hash}.parquet")
 
 
 def frame_table(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
@@ -190,6 +307,25 @@ def frame_table(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
         else pa.nulls(len(frame), type=name.type)
         for name in schema
     ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+Records = dict[str, Values | np.ndarray | str]
+"""A form's records by column; a text stands in every row, `row` is always there."""
+
+
+def records_table(records: Records, schema: pa.Schema) -> pa.Table:
+    """Records as a table of `schema`, absent columns empty."""
+    size = len(records["row"])
+    arrays = []
+    for column in schema:
+        values = records.get(column.name)
+        if isinstance(values, Values):
+            arrays.append(values.to_arrow(column.type))
+        elif values is None or isinstance(values, str):
+            arrays.append(pa.repeat(pa.scalar(values, column.type), size))
+        else:
+            arrays.append(pa.array(values, type=column.type))
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
@@ -207,8 +343,3 @@ def reading_context(form_sets: Mapping[str, FormSet], units: pd.DataFrame) -> st
     """What a refusal depended on beside the file: a refused file is read again when this has changed."""
     described = "\n".join(form_set.model_dump_json() for form_set in form_sets.values())
     return hash_bytes(f"{described}\n{units.to_csv(index=False)}".encode())[:16]
-
-
-def birth_years(days: pd.Series) -> pd.Series:
-    """The year of birth dates (missing stays missing)."""
-    return days.map(lambda day: day.year if isinstance(day, date) else None)

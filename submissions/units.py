@@ -6,7 +6,7 @@ import pandas as pd
 
 from submissions.text import clean
 
-UNITS = ("unit_code", "unit_name", "from_year", "to_year")
+UNITS = ("unit_code", "unit_name", "from_year", "to_year", "level")
 CAP_EXCEPTIONS = ("unit_code", "group_code", "year", "cap_pct", "decision_no", "decided_on")
 
 
@@ -14,7 +14,8 @@ class ListError(ValueError):
     """A list that cannot be used; the message is Vietnamese and names file, line and column."""
 
 
-def _read_list(path: Path, columns: tuple[str, ...], required: tuple[str, ...]) -> pd.DataFrame:
+def read_list(path: Path, columns: tuple[str, ...], required: tuple[str, ...]) -> pd.DataFrame:
+    """The columns of a CSV list, as text, None for blank; no rows where there is no file. Raises `ListError`."""
     if not path.exists():
         return pd.DataFrame({column: pd.Series(dtype="str") for column in columns})
     try:
@@ -44,13 +45,13 @@ def _numbers(frame: pd.DataFrame, path: Path, columns: tuple[str, ...], dtype: s
 
 def read_units(path: Path) -> pd.DataFrame:
     """The units expected to report (`UNITS`; years may be empty); no rows where the province gave no list."""
-    frame = _read_list(path, UNITS, ("unit_code",))
+    frame = read_list(path, UNITS, ("unit_code",))
     return _numbers(frame, path, ("from_year", "to_year"), "Int64")
 
 
 def read_cap_exceptions(path: Path) -> pd.DataFrame:
     """Exceptions to the cap on "excellent" (`CAP_EXCEPTIONS`): 25% by a numbered decision (366-QĐ/TW, article 11)."""
-    frame = _read_list(path, CAP_EXCEPTIONS, ("unit_code", "group_code", "year", "cap_pct", "decision_no"))
+    frame = read_list(path, CAP_EXCEPTIONS, ("unit_code", "group_code", "year", "cap_pct", "decision_no"))
     frame = _numbers(_numbers(frame, path, ("year",), "Int64"), path, ("cap_pct",), "Float64")
     days = pd.to_datetime(frame["decided_on"], format="%Y-%m-%d", errors="coerce")
     wrong = days.isna() & frame["decided_on"].notna()

@@ -12,6 +12,8 @@ import pandas as pd
 import pyarrow as pa
 from drawing import table
 
+from submissions.register.log import Event, Register
+from submissions.register.snapshots import export
 from submissions.store import CAP_EXCEPTIONS, COUNTS, SUBMISSION, UNITS, Store, form_schemas, frame_table, write_table
 
 PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
@@ -21,19 +23,34 @@ FIRST_ROW = 8
 class DrawnStore:
     """A store filled with drawn tables instead of workbooks."""
 
-    def __init__(self, root: Path, received_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)):
+    def __init__(
+        self, root: Path, received_at: datetime = datetime(2026, 1, 1, tzinfo=UTC), today: date = date(2026, 3, 1)
+    ):
         self.root = root
         self.received_at = received_at
+        self.today = today
+        self.years: set[int] = set()
         self.store = Store(root)
         self.store.prepare()
+        self.register = Register.open(root.with_name(f"{root.name}.register.db"))
         self.list_units("unit_code | unit_name\n---\n")
         write_table(CAP_EXCEPTIONS.empty_table(), root / "cap_exceptions.parquet")
 
     def list_units(self, drawn: str) -> None:
-        write_table(frame_table(table(drawn), UNITS), self.root / "units.parquet")
+        self.units = table(drawn).reindex(columns=["unit_code", "unit_name", "level", "from_year", "to_year"])
+        write_table(frame_table(self.units, UNITS), self.root / "units.parquet")
+        self.tell()
+
+    def tell(self, *events: Event) -> None:
+        """Enter events into the register, and give the warehouse the register as it then stands."""
+        self.register.append(events)
+        export(self.register, self.units, sorted(self.years), self.root, today=self.today)
 
     def send(self, unit_code: str | None, year: int, sent_no: int = 1, state: str = "accepted", **forms: str) -> str:
-        """One sending; a column ``held`` marks rows that are held back. Returns its hash."""
+        """One sending; a column ``held`` marks rows that are held back. Returns its hash.
+
+        The store tells what could be read: a file that is kept waiting ("held") was.
+        """
         source_hash = sha256(f"{unit_code} {year} {sent_no} {state}".encode()).hexdigest()
         submission = {
             "source_hash": source_hash,
@@ -46,7 +63,7 @@ class DrawnStore:
             "sent_no": sent_no if unit_code else None,
             "prepared_on": date(year + 1, 1, 10),
             "received_at": self.received_at,
-            "state": state,
+            "state": "refused" if state == "refused" else "accepted",
         }
         self._write("submissions", source_hash, pd.DataFrame([submission]), SUBMISSION)
         counts = []
@@ -65,6 +82,11 @@ class DrawnStore:
             )
             self._write(f"forms/{name}", source_hash, records, form_schemas()[name])
         self._write("counts", source_hash, pd.DataFrame(counts, columns=COUNTS.names), COUNTS)
+        self.years.add(year)
+        body = {"kind": submission["source_kind"], "prepared_on": submission["prepared_on"].isoformat()}
+        body |= {key: submission[key] for key in ("file_name", "form_version", "sent_no")}
+        about = {"unit_code": unit_code, "year": year, "source_hash": source_hash, "at": self.received_at}
+        self.tell(*(Event(kind, f"{kind}:{source_hash}", body=body, **about) for kind in ("received", state)))
         return source_hash
 
     def _records(self, name: str, drawn: str, source_hash: str) -> pd.DataFrame:

@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 import yaml
 
-from submissions.form_set import FOLDER, load_form_sets, period
+from submissions.form_set import FOLDER, form_sets_of, load_form_sets, period
 
 FORM = {
     "table": "things",
@@ -86,6 +86,9 @@ def test_2025_has_points_and_its_own_headings_and_still_knows_the_old_ones():
         (form(columns=[FORM["columns"][0] | {"tpye": "text"}]), "tpye"),
         ({"kind": "unit"}, "cover"),
         ({"form_set": "khac"}, "holds the form set"),
+        ({"beside": ["MÃ :"]}, "is also one that is not read"),
+        ({"extends": "B12-1999"}, "extends 'B12-1999', which is not there"),
+        ({"extends": "thu"}, "extends 'thu', which is not there or extends this one"),
     ],
 )
 def test_a_form_set_that_contradicts_itself_is_not_loaded(tmp_path, parts, told):
@@ -94,7 +97,22 @@ def test_a_form_set_that_contradicts_itself_is_not_loaded(tmp_path, parts, told)
     assert "thu.yaml" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["Biểu 5", "Bieu 5", "Biểu số 5", "BIỂU 5", "Biểu 5 ", "bieu so 5", "Biểu5"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bieu_5",
+        "Bieu-05",
+        "Biểu 5: Xếp loại đảng viên",
+        "BIỂU 5. XẾP LOẠI",
+        "Biểu 5",
+        "Bieu 5",
+        "Biểu số 5",
+        "BIỂU 5",
+        "Biểu 5 ",
+        "bieu so 5",
+        "Biểu5",
+    ],
+)
 def test_sheet_names_drift(name):
     forms = load_form_sets()["B12-2021"].by_table
 
@@ -102,7 +120,7 @@ def test_sheet_names_drift(name):
     assert not forms["membership_movements"].is_sheet(name)
 
 
-@pytest.mark.parametrize("name", ["Biểu 1", "Biểu 15", "Biểu", "5"])
+@pytest.mark.parametrize("name", ["Biểu 1", "Biểu 15", "Biểu", "5", "Biểu 5 (2)", "Biểu 5 cũ", "Biểu 5 xem lại"])
 def test_other_sheets_are_not_biểu_5(name):
     assert not load_form_sets()["B12-2021"].by_table["member_assessments"].is_sheet(name)
 
@@ -127,3 +145,74 @@ def test_a_year_has_its_first_and_its_last_day():
     assert period("year", 2024) == (date(2024, 1, 1), date(2024, 12, 31))
     assert period("year_and_quarter", 2024) == (date(2024, 1, 1), date(2025, 3, 31))
     assert period("until_year_end", 2024) == (None, date(2024, 12, 31))
+
+
+def write_yaml(path, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+
+
+def alias(**parts):
+    return {
+        "form_set": "B12-2021",
+        "form": "members",
+        "column": "ethnicity",
+        "heading": "DT",
+        "action": "adopted",
+    } | parts
+
+
+def test_a_province_lays_its_own_form_sets_beside_the_agreed_ones(tmp_path):
+    own = {
+        "extends": "B12-2025",
+        "form_set": "X07-2026",
+        "forms": [{"table": "hamlets", "columns": [{"key": "hamlet_name", "heading": "Tên bản"}]}],
+    }
+    write_yaml(tmp_path / "form_sets" / "X07-2026.yaml", own)
+
+    form_sets = form_sets_of(tmp_path)
+
+    assert set(form_sets) == {*load_form_sets(), "X07-2026"}
+    assert form_sets["X07-2026"].by_table["hamlets"].column_of("Tên bản").key == "hamlet_name"
+
+
+def test_a_provinces_form_set_may_not_take_the_name_of_an_agreed_one(tmp_path):
+    write_yaml(tmp_path / "form_sets" / "B12-2025.yaml", {"extends": "B12-2021", "form_set": "B12-2025"})
+
+    with pytest.raises(ValueError, match="there is a form set 'B12-2025' already"):
+        form_sets_of(tmp_path)
+
+
+def test_without_data_of_its_own_a_province_has_the_agreed_form_sets(tmp_path):
+    assert form_sets_of(tmp_path) == load_form_sets()
+
+
+def test_what_is_adopted_in_the_data_is_read_at_once_and_the_last_word_counts(tmp_path):
+    def is_known():
+        return form_sets_of(tmp_path)["B12-2021"].by_table["members"].column_of("DT") is not None
+
+    path = tmp_path / "form_sets" / "aliases.yaml"
+    seen = [is_known()]
+    for records in ([alias()], [alias(), alias(heading="dt:", action="removed")], [alias(action="removed"), alias()]):
+        write_yaml(path, records)
+        seen.append(is_known())
+
+    assert seen == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        (alias(column="nation"), "no column members.nation"),
+        (alias(form="people"), "no column people.ethnicity"),
+        (alias(form_set="B12-1999"), "no form set B12-1999"),
+        (alias(heading="Họ tên"), "two columns with the heading 'họ tên'"),
+        ({"form_set": "B12-2021"}, "needs form_set, form, column and heading"),
+        ("DT", "needs form_set, form, column and heading"),
+    ],
+)
+def test_an_adopted_heading_that_fits_no_form_is_not_passed_over(tmp_path, record, told):
+    write_yaml(tmp_path / "form_sets" / "aliases.yaml", [record])
+
+    with pytest.raises(ValueError, match=told):
+        form_sets_of(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import xlsxwriter
 
+from submissions.files.source import open_source
 from submissions.form_set import Column, load_form_sets
 from submissions.intake import take_in
 from submissions.issues import find_issues
@@ -21,8 +22,8 @@ FORMS_2024 = {
         -----+---------------------------+-------+---------------
         A    | Cuối kỳ trước chuyển sang | 3     | 3
         B    | Tăng trong kỳ             | 2     | 0
-        B1   | Kết nạp                   | 1     | 0
-        B2   | Chuyển đến                | 1     | 0
+        B1   | Kết nạp                   | 2     | 0
+        B2   | Chuyển đến                | 0     | 0
         B3   | Phục hồi                  | 0     | 0
         C    | Giảm trong kỳ             | 1     | 0
         C1   | Từ trần                   | 1     | 0
@@ -175,7 +176,7 @@ class Written:
 
     @cached_property
     def _read(self) -> Workbook:
-        return read_workbook(self.path.read_bytes(), load_form_sets())
+        return read_workbook(open_source(self.path.read_bytes(), self.path.name), load_form_sets())
 
     def read(self) -> Workbook:
         """The workbook as the product reads it."""

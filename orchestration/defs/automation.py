@@ -2,18 +2,21 @@
 
 import dagster as dg
 
-from orchestration import automation
+from orchestration import automation, sendings
 from orchestration.defs import packs
+
+EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.checks(dg.AssetCheckKey(sendings.KEY, sendings.CHECK))
+"""All but the check of single partitions: intake reports it for what changes, and a job of all takes no partition."""
 
 whole = dg.define_asset_job(
     "whole",
-    selection=dg.AssetSelection.all(),
+    selection=EVERYTHING,
     description="Cả quy trình: tiếp nhận báo cáo, dựng kho, kiểm tra, tìm mâu thuẫn, công bố, làm tập biểu đồ.",
 )
 
 build = dg.define_asset_job(
     "build",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(*packs.KEYS),
+    selection=EVERYTHING - dg.AssetSelection.assets(*packs.KEYS),
     description="Tiếp nhận báo cáo, dựng kho, kiểm tra, tìm mâu thuẫn và công bố; không làm tập biểu đồ.",
 )
 
@@ -27,3 +30,14 @@ build = dg.define_asset_job(
 def inbox_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Ask for a run when new workbooks have settled; heal the queue first, so that a killed run holds nothing up."""
     return automation.watch_inbox(context)
+
+
+@dg.sensor(
+    job=whole,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Lấy tệp đã gửi xong từ nguồn thứ hai (THUCCHAT_SOURCE) về cho hộp nhận; không sửa, xóa gì ở đó.",
+)
+def source_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Fetch from the second source; that it is down or slow must not hold up the inbox."""
+    return automation.watch_source(context)

@@ -67,3 +67,13 @@ class Source:
     def cells(self, sheet: str) -> Cells:
         """The cells of a sheet; raises `RefusedError` where its data are damaged."""
         return self.read(sheet)
+
+
+def open_source(content: bytes, name: str) -> Source:
+    """The file as sheets of cells, once it has passed the gate; raises `RefusedError`.
+
+    It reads in this process: call it in one of limited time and memory (`limited`). `name` is data, never a path.
+    """
+    from submissions.files.opening import open_file
+
+    return open_file(content, name)

@@ -1,20 +1,12 @@
-with submissions as (
-    select * from {{ ref('base_submissions') }}
-),
-
-ranked as (
+-- The register says what became of a file. One that it was not told of yet, because intake was killed, waits.
+with told as (
     select
         source_hash,
-        row_number() over (
-            partition by source_kind, unit_code, year
-            order by
-                sent_no desc nulls last,
-                prepared_on desc nulls last,
-                received_at desc nulls last,
-                source_hash desc
-        ) as sending_rank
-    from submissions
-    where state = 'accepted'
+        -- What a later sending replaced was accepted all the same.
+        case when state = 'replaced' then 'accepted' else state end as state,
+        is_in_force
+    from {{ ref('stg_sendings') }}
+    where copy_no = 1
 )
 
 select
@@ -23,10 +15,10 @@ select
     submissions.form_version,
     submissions.unit_code,
     submissions.unit_name,
-    submissions.year,
-    submissions.sent_no,
+    cast(submissions.year as integer) as year,
+    cast(submissions.sent_no as integer) as sent_no,
     submissions.prepared_on,
-    submissions.state,
-    coalesce(ranked.sending_rank = 1, false) as is_in_force
-from submissions
-left join ranked on submissions.source_hash = ranked.source_hash
+    coalesce(told.state, 'received') as state,
+    coalesce(told.is_in_force, false) as is_in_force
+from {{ source('store', 'submissions') }} as submissions
+left join told on submissions.source_hash = told.source_hash

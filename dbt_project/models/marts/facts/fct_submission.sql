@@ -12,7 +12,8 @@ issues as (
     select
         source_hash,
         count(*) as issues,
-        sum(case when severity = 'error' then 1 else 0 end) as errors
+        sum(case when severity = 'error' then 1 else 0 end) as errors,
+        sum(case when severity = 'query' then 1 else 0 end) as queries
     from {{ ref('stg_issues') }}
     group by source_hash
 )
@@ -31,7 +32,8 @@ select
     cast(coalesce(counts.loaded, 0) as bigint) as loaded,
     cast(coalesce(counts.held_back, 0) as bigint) as held_back,
     cast(coalesce(issues.issues, 0) as bigint) as issues,
-    cast(coalesce(issues.errors, 0) as bigint) as errors
+    cast(coalesce(issues.errors, 0) as bigint) as errors,
+    cast(coalesce(issues.queries, 0) as bigint) as queries
 from {{ ref('stg_submissions') }} as submissions
 left join counts on submissions.source_hash = counts.source_hash
 left join issues on submissions.source_hash = issues.source_hash

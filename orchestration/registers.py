@@ -1,0 +1,122 @@
+"""The register as the command line asks for it: who owes what, sendings one by one, rates, two sendings compared."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from orchestration.problems import ProblemError, reason
+from orchestration.settings import Folders, settings
+from submissions import changes
+from submissions.queries import read_sending
+from submissions.register import deadlines, rates, states
+from submissions.register.log import Register, RegisterError
+from submissions.store import Store
+from submissions.units import read_units
+
+OBLIGATIONS = (
+    "unit_code", "unit_name", "year", "due_before", "extended_until", "state_name", "received_on", "accepted_on",
+    "days_late", "sendings",
+)  # fmt: skip
+SENDINGS = (
+    "unit_code", "year", "number", "sent_no", "received_at", "state_name", "state_reason_code", "errors", "queries",
+    "days_late", "source_hash",
+)  # fmt: skip
+
+
+@contextmanager
+def open_register(folders: Folders, *, make: bool = True) -> Iterator[Register]:
+    """The register in use; unless it may be made, it must exist. What goes wrong with it is a `ProblemError`."""
+    place = settings().register or folders.register
+    if isinstance(place, Path) and not place.exists():
+        if not make:
+            raise ProblemError(f"Chưa có sổ theo dõi trong {folders.data}. Hãy chạy: thucchat intake PATH...")
+        place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with Register.open(place) as register:
+            yield register
+    except RegisterError as error:
+        raise ProblemError(str(error)) from error
+
+
+def obligations(folders: Folders, register: Register, *, year: int | None, unit: str | None) -> pd.DataFrame:
+    """Who had to report when, and what came of it; columns of `deadlines.obligations`."""
+    units = read_units(folders.data / "units.csv")
+    years = [year] if year else sorted({int(one) for one in states.sendings(register)["year"].dropna()})
+    agreed = deadlines.Deadlines.read(folders.data)
+    found = deadlines.obligations(register, units, years, deadlines.today(), agreed)
+    return found if unit is None else found[found["unit_code"] == unit]
+
+
+def rates_by_level(folders: Folders, register: Register, *, year: int | None) -> pd.DataFrame:
+    """Reporting rate and on-time rate by year and level of unit."""
+    return rates.rates(obligations(folders, register, year=year, unit=None), by=["year", "level"])
+
+
+def sendings(folders: Folders, register: Register, *, year: int | None, unit: str | None) -> pd.DataFrame:
+    """Each file that was received, and what became of it; `SENDINGS`, without the names of files."""
+    found = states.sendings(register, deadlines.Deadlines.read(folders.data))
+    if year is not None:
+        found = found[found["year"] == year]
+    if unit is not None:
+        found = found[found["unit_code"] == unit]
+    return found.assign(state_name=found["state"].map(states.STATES)).loc[:, list(SENDINGS)]
+
+
+def full_hash(register: Register, begin: str) -> str:
+    """The hash of the one sending that begins so; raises `ProblemError` for none or several."""
+    hashes = sorted({name for name in states.sendings(register)["source_hash"] if name.startswith(begin.lower())})
+    if len(hashes) != 1 or len(begin) < 6:
+        raise ProblemError(
+            f"Có {len(hashes)} lần gửi mang mã băm bắt đầu bằng “{begin}”; cần ít nhất 6 ký tự, chỉ đúng một lần gửi. "
+            "Xem: thucchat register --sendings"
+        )
+    return hashes[0]
+
+
+def write_template(path: Path, folders: Folders, unit: str, year: int) -> str:
+    """Write the form set of a year for a unit, filled with what stands from the year before; says what it did."""
+    from submissions import templates
+    from submissions.files.source import RefusedError
+
+    store = Store(folders.store)
+    sent = store.read_submissions()
+    named = pd.concat([sent[["unit_code", "unit_name"]], read_units(folders.data / "units.csv")]).dropna(
+        subset=["unit_code", "unit_name"]
+    )
+    name = dict(zip(named["unit_code"], named["unit_name"], strict=True)).get(unit, "")
+    try:
+        previous = templates.previous_rows(store, unit, year, store.form_sets)
+        form_set = templates.choose_form_set(store.form_sets, year)
+        templates.write_template(path, form_set, unit, name, year, previous)
+    except (templates.TemplateError, RefusedError) as error:
+        raise ProblemError(str(error)) from error
+    except FileExistsError as error:
+        raise ProblemError(f"{path} đã có; hãy chọn tên khác bằng --out FILE.") from error
+    except OSError as error:
+        raise ProblemError(f"Không ghi được {path}: {reason(error)}.") from error
+    if previous is None:
+        return f"mẫu {form_set.form_set}, chưa điền sẵn vì kho không có báo cáo năm trước của đơn vị."
+    return f"mẫu {form_set.form_set}, điền sẵn tổ chức và đảng viên theo báo cáo năm {previous.year}."
+
+
+def compare(
+    folders: Folders, register: Register, unit: str, year: int, first: int | None, second: int | None
+) -> tuple[pd.DataFrame, str]:
+    """(differences, which sendings) between two sendings of a unit and year, by their number of receipt."""
+    found = states.sendings(register)
+    found = found[(found["unit_code"] == unit) & (found["year"] == year) & found["form_version"].notna()]
+    found = found[found["number"].notna() & (found["state"] != "duplicate")].set_index("number")["source_hash"]
+    if len(found) < 2:
+        raise ProblemError(f"Đơn vị {unit} năm {year} có {len(found)} lần gửi đọc được; cần hai lần để so sánh.")
+    numbers = [int(number) for number in found.index]
+    second = second if second is not None else numbers[-1]
+    first = first if first is not None else max((number for number in numbers if number < second), default=numbers[0])
+    for number in (first, second):
+        if number not in numbers:
+            raise ProblemError(f"Không có lần gửi {number}; các lần: {', '.join(map(str, numbers))}.")
+    about = f"Đơn vị {unit}, năm {year}: lần gửi {second} so với lần gửi {first}"
+    store = Store(folders.store)
+    before, after = (read_sending(store, found.loc[number]) for number in (first, second))
+    return changes.find_changes(before, after), about

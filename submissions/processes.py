@@ -1,0 +1,29 @@
+"""Work spread over processes: forked where this process has no threads, which costs nothing; else one after the other.
+
+A process with threads (Dagster's web server, a run that is followed) is not forked: a lock that another thread holds
+would be copied closed.
+"""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def may_fork() -> bool:
+    """Whether this process has one thread."""
+    return threading.active_count() == 1
+
+
+def run_all(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int | None = None) -> list[Result]:
+    """`work` of each task, in their order, on all cores."""
+    workers = min(workers or os.cpu_count() or 1, len(tasks))
+    if workers <= 1 or not may_fork():
+        return [work(task) for task in tasks]
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+        return list(pool.map(work, tasks, chunksize=max(1, len(tasks) // (4 * workers))))

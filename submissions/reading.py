@@ -1,0 +1,376 @@
+"""Reading one file that was sent: gate, form set, judgement, what the store keeps of it. Runs in limited processes."""
+
+import json
+import re
+import traceback
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from submissions.coded import Values
+from submissions.copies import fingerprint
+from submissions.files.delimited import pack_folder
+from submissions.files.source import RefusedError, Source, open_source
+from submissions.files.taking import check_name, take
+from submissions.form_set import Column
+from submissions.issues import explanation_issues, find_issues
+from submissions.judging import Judged, judge
+from submissions.pseudonyms import member_key
+from submissions.returned.explanations import ReturnMark, read_explanations, recognise
+from submissions.store import (
+    COUNTS,
+    ISSUES,
+    SUBMISSION,
+    Records,
+    Store,
+    frame_table,
+    hash_bytes,
+    records_table,
+    row_table,
+    write_explanations,
+    write_table,
+)
+from submissions.templates import refuse_untouched
+from submissions.values import is_blank, parser, shown
+from submissions.workbook import Workbook, read_workbook
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one file."""
+
+    path: Path
+    source_hash: str
+    state: str
+    """``accepted``, ``held`` (a person has to confirm it), ``refused``, ``known`` (read before) or ``failed`` (could
+    not be read this time: try again)."""
+    unit_code: str | None = None
+    year: int | None = None
+    form_version: str | None = None
+    sent_no: int | None = None
+    message: str = ""
+    code: str = ""
+    issues: int = 0
+    counts: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["form", "rows_in", "loaded", "held_back"])
+    )
+
+
+@dataclass(frozen=True)
+class Task:
+    """A file to be read, and where to put what it holds."""
+
+    path: Path
+    source_hash: str
+    size: int
+    received_at: datetime
+    store: Path
+    """The store's folder; the province's own form sets lie beside it."""
+    base: Store | None
+    """The store in which is looked for what this one has not."""
+    secret: bytes = field(repr=False)
+    units: Collection[str]
+    """Units expected to report; none where the province gave no list."""
+    context: str
+    claimed_unit: str | None = None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a regular file (none of an empty one), or a folder of CSV files as one zip.
+
+    Raises `RefusedError` for what is no regular file or has a name that is not taken, without waiting for anybody.
+    """
+    if path.is_dir() and not path.is_symlink():
+        return pack_folder(sorted(item for item in path.iterdir() if not item.name.startswith(".")))
+    check_name(path)
+    try:
+        return take(path)
+    except RefusedError as error:
+        if error.code == "EMPTY_FILE":
+            return b""
+        raise
+
+
+AGAIN = {"NO_SUCH_FILE", "UNREADABLE_FILE", "FILE_CHANGED"}
+"""Codes of what may be otherwise next time."""
+
+
+def untaken(path: Path, error: RefusedError) -> FileResult:
+    """The result for a file whose bytes could not be taken: to be tried again, or refused for what it is."""
+    state = "failed" if error.code in AGAIN else "refused"
+    return FileResult(path, "", state, message=str(error), code=error.code)
+
+
+def read_guarded(task: Task) -> FileResult:
+    """Read one file; a fault of the program is told without any value of the file, which will be read again."""
+    pa.set_cpu_count(1)
+    try:
+        return _read(task)
+    except MemoryError:
+        return refuse_unread(
+            task, "TOO_MUCH_MEMORY", "Tệp cần quá nhiều bộ nhớ khi mở. Hãy xóa trang, ô thừa rồi gửi lại."
+        )
+    except Exception as error:  # noqa: BLE001 - the other files go on; the result says that this one failed
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{type(error).__name__} ở {Path(place.filename).name}:{place.lineno}"
+        message = f"Lỗi của chương trình, không phải của tệp ({where}). Hãy báo cho kỹ sư dữ liệu; tệp sẽ được đọc lại."
+        return FileResult(task.path, task.source_hash, "failed", message=message)
+
+
+def refuse_unread(task: Task, code: str, message: str) -> FileResult:
+    """Refuse a file whose reader died or took too long; its bytes are kept like any other's."""
+    try:
+        content = read_bytes(task.path)
+    except RefusedError as error:
+        return untaken(task.path, error)
+    return _refuse(task, content, RefusedError(code, message))
+
+
+def _read(task: Task) -> FileResult:
+
+    try:
+        content = read_bytes(task.path)
+    except RefusedError as error:
+        return untaken(task.path, error)
+    if hash_bytes(content) != task.source_hash:
+        return FileResult(task.path, task.source_hash, "failed", message="Tệp thay đổi trong lúc đọc; sẽ được đọc lại.")
+    cover: Cover | None = None
+    source: Source | None = None
+    try:
+        source = open_source(content, task.path.name)
+        if (mark := recognise(source)) is not None:
+            raise _returned_copy(task, source, mark)
+        workbook = read_workbook(source, Store(task.store).form_sets)
+        refuse_untouched(source, workbook)
+        cover = _read_cover(workbook)
+        if workbook.form_set.kind == "unit":
+            _check_unit(task, workbook, cover)
+    except RefusedError as error:
+        return _refuse(task, content, error, cover, source)
+    return _accept(task, content, workbook, cover, source)
+
+
+def _returned_copy(task: Task, source: Source, mark: ReturnMark) -> RefusedError:
+    """Keep what was explained in a marked copy; the copy itself is no report. Returns the refusal."""
+    given = read_explanations(source)
+    store = Store(task.store, task.base)
+    told = ["Đây là bản trả lại có đánh dấu lỗi, không phải báo cáo. Hãy sửa trong tệp của đơn vị rồi gửi tệp đó."]
+    # One unit must not explain for another: the copy answers a sending that we know, of the unit that sends it back.
+    sent = store.submission(mark.source_hash) if mark.source_hash else None
+    known = sent is not None and (sent["unit_code"], sent["year"]) == (mark.unit_code, mark.year)
+    if mark.unit_code is None or not known or task.claimed_unit not in {None, mark.unit_code}:
+        told.append("Không rõ bản này trả lời lần gửi nào của đơn vị nên phần giải trình chưa được ghi nhận.")
+    else:
+        write_explanations(store, task.source_hash, given.given.assign(unit_code=mark.unit_code, year=mark.year))
+        told.append(f"Đã ghi nhận {len(given.given)} giải trình ghi trong bản này.")
+    told += [f"Trang “{one.sheet}”, ô {one.cell}: {one.message}" for one in given.problems.itertuples()]
+    return RefusedError("RETURNED_COPY", " ".join(told))
+
+
+def _check_unit(task: Task, workbook: Workbook, cover: "Cover") -> None:
+    """The unit of the cover is one that has to report, and the one whose folder the file lay in."""
+    place = f"Trang “{workbook.cover_sheet}”, ô {workbook.cover['unit_code'].cell}: đơn vị “{cover.unit_code}”"
+    if task.units and cover.unit_code not in task.units:
+        raise RefusedError(
+            "UNIT_NOT_ON_LIST",
+            f"{place} không có trong danh sách {len(task.units)} đơn vị phải báo cáo (units.csv).",
+        )
+    if task.claimed_unit is not None and cover.unit_code != task.claimed_unit:
+        raise RefusedError(
+            "UNIT_MISMATCH",
+            f"{place} không phải là đơn vị của hộp nhận “{task.claimed_unit}”. "
+            "Hãy gửi vào hộp nhận của đúng đơn vị, hoặc sửa mã đơn vị ở trang bìa.",
+        )
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What the cover says of the sending; a register has none, and its only sender is the Commission."""
+
+    unit_code: str | None = None
+    unit_name: str | None = None
+    sent_no: int | None = None
+    prepared_on: date | None = None
+    faults: tuple[tuple[Column, str], ...] = ()
+
+
+def _read_cover(workbook: Workbook) -> Cover:
+    """The cover's values; raises `RefusedError` where the sending cannot be placed without one of them."""
+    form_set = workbook.form_set
+    if form_set.cover is None:
+        return Cover()
+    values: dict[str, object] = {}
+    faults, fatal = [], []
+    for column in form_set.cover.fields:
+        place = workbook.cover.get(column.key)
+        cell = place.value if place else None
+        rule = None
+        if is_blank(cell):
+            rule = "required" if column.required else None
+        else:
+            values[column.key], rule = parser(column, form_set.spellings, workbook.year)(cell)
+        if rule is not None and column.key in {"unit_code", "sent_no"}:
+            found = f"tìm thấy “{shown(cell)}”" if not is_blank(cell) else "không thấy hoặc để trống"
+            wanted = "mã dạng văn bản, ví dụ 67.001" if column.key == "unit_code" else "số nguyên từ 1"
+            fatal.append(f"Trang “{workbook.cover_sheet}”, nhãn “{column.heading}”: {found}; cần {wanted}.")
+        elif rule is not None:
+            faults.append((column, rule))
+    if fatal:
+        raise RefusedError("BAD_COVER", " ".join(fatal))
+    wanted = ("unit_code", "unit_name", "sent_no", "prepared_on")
+    return Cover(**{key: values.get(key) for key in wanted}, faults=tuple(faults))
+
+
+def _submission(
+    task: Task, content: bytes, cover: Cover | None, source: Source | None, **details: object
+) -> dict[str, object]:
+    return {
+        "source_hash": task.source_hash,
+        "file_name": task.path.name,
+        "unit_code": cover.unit_code if cover else None,
+        "unit_name": cover.unit_name if cover else None,
+        "sent_no": cover.sent_no if cover else None,
+        "prepared_on": cover.prepared_on if cover else None,
+        "received_at": task.received_at,
+        "size_bytes": len(content),
+        "reading_context": task.context,
+        "file_kind": source.kind if source else None,
+        "claimed_unit": task.claimed_unit,
+        "hazards": json.dumps([asdict(hazard) for hazard in source.hazards] if source else [], ensure_ascii=False),
+        **details,
+    }
+
+
+def _keep(task: Task, content: bytes) -> Store:
+    store = Store(task.store)
+    suffix = ".zip" if task.path.is_dir() else task.path.suffix.lower()
+    store.keep_original(content, task.source_hash, suffix)
+    return store
+
+
+def _refuse(
+    task: Task, content: bytes, error: RefusedError, cover: Cover | None = None, source: Source | None = None
+) -> FileResult:
+    store = _keep(task, content)
+    row = _submission(
+        task, content, cover, source, state="refused", refusal_code=error.code, refusal_message=str(error)
+    )
+    write_table(row_table(row, SUBMISSION), store.submissions / f"{task.source_hash}.parquet")
+    unit_code = cover.unit_code if cover else None
+    return FileResult(task.path, task.source_hash, "refused", unit_code, message=str(error), code=error.code)
+
+
+def _accept(task: Task, content: bytes, workbook: Workbook, cover: Cover, source: Source) -> FileResult:
+    """Judge and store a workbook; what is known of the sending is written last, so that a killed run reads it again."""
+    store = _keep(task, content)
+    judgement = judge(workbook, cover.unit_code)
+    name = f"{task.source_hash}.parquet"
+    counts = []
+    kept: dict[str, Records] = {}
+    for table, judged in judgement.forms.items():
+        held = judged.held_back()
+        records = _records(judged, held, task.source_hash, task.secret)
+        kept[table] = records
+        write_table(records_table(records, store.schemas[table]), store.form(table) / name)
+        found = judged.table
+        counts.append(
+            (
+                *(task.source_hash, table, judged.form.title, found.sheet),
+                *(len(held), (~held).sum(), held.sum()),
+                *(found.heading_row, json.dumps(found.letters)),
+            )
+        )
+    counted = pd.DataFrame(counts, columns=COUNTS.names)
+    write_table(frame_table(counted, COUNTS), store.counts / name)
+    write_table(
+        fingerprint(kept, cover.unit_code).to_table(task.source_hash),
+        store.fingerprints / f"{task.source_hash}.parquet",
+    )
+    issues = find_issues(workbook, judgement, task.path.name, cover.unit_code, cover.faults)
+    explained = read_explanations(source)
+    if cover.unit_code is not None:
+        if len(explained.given):
+            taken = explained.given.assign(unit_code=cover.unit_code, year=workbook.year)
+            write_explanations(store, task.source_hash, taken)
+        unusable = explanation_issues(explained.problems)
+        if len(unusable):
+            place = {"file": task.path.name, "unit_code": cover.unit_code, "year": workbook.year}
+            issues = pd.concat([issues, unusable.assign(**place)], ignore_index=True)
+    issues = issues.assign(source_hash=task.source_hash)
+    write_table(frame_table(issues, ISSUES), store.issues / name)
+    row = _submission(
+        task,
+        content,
+        cover,
+        source,
+        source_kind=workbook.form_set.kind,
+        form_version=workbook.form_set.form_set,
+        year=workbook.year,
+        state="accepted",
+    )
+    write_table(row_table(row, SUBMISSION), store.submissions / name)
+    return FileResult(
+        task.path,
+        task.source_hash,
+        "accepted",
+        cover.unit_code,
+        workbook.year,
+        workbook.form_set.form_set,
+        cover.sent_no,
+        issues=len(issues),
+        counts=counted.loc[:, ["form", "rows_in", "loaded", "held_back"]],
+    )
+
+
+def _records(judged: Judged, held: np.ndarray, source_hash: str, secret: bytes) -> Records:
+    """A form's records as the store keeps them: without names, birth dates as years, card numbers as keys."""
+    records: Records = {
+        "source_hash": source_hash,
+        "sheet": judged.table.sheet,
+        "row": judged.table.rows,
+        "is_held_back": held,
+    }
+    for column in judged.form.columns:
+        records |= _stored(judged, column, secret)
+    return records
+
+
+def _stored(judged: Judged, column: Column, secret: bytes) -> dict[str, Values]:
+    names = [name for name, _ in column.stored_columns]
+    values = judged.columns[column.key]
+    if not names:
+        return {}
+    if column.privacy == "birth_date":
+        return {names[0]: values.changed(lambda day: day.year)}
+    if column.card_when:
+        (by, value), *_ = column.card_when.items()
+        # Where the row does not say which it is, a code of the card's shape is taken for a card.
+        is_card = judged.columns[by].among([value]) | values.such(_is_card_shaped)
+        return {names[0]: values.only(~is_card), names[1]: _keyed(values.only(is_card), secret)}
+    if column.privacy == "card":
+        return {names[0]: _keyed(values, secret)}
+    if column.type == "mark":
+        return {names[0]: Values.of(np.where(judged.blank(column.key), False, values.items()))}
+    if column.type in {"text", "code"} and column.list is None:
+        # A card number typed into a wrong column goes no further than the issue list.
+        return {names[0]: values.only(~values.such(_is_card_shaped))}
+    return {names[0]: values}
+
+
+_CARD = re.compile(r"(?<!\d)\d{12}(?!\d)")
+
+
+def _is_card_shaped(value: object) -> bool:
+    """Whether a value holds a card number."""
+    return isinstance(value, str) and _CARD.search(value) is not None
+
+
+def _keyed(cards: Values, secret: bytes) -> Values:
+    """Card numbers as pseudonymous keys; a code that is no card has none."""
+    return cards.changed(partial(member_key, secret=secret))
