@@ -148,7 +148,7 @@ def template(folders: Folders, unit: str, year: int, out: Path | None) -> None:
     """
     from orchestration import registers
 
-    path = out or Path(f"Bieu_mau_{unit}_{year}.xlsx")
+    path = out or Path(f"Bieu_mau_{Path(unit).name}_{year}.xlsx")
     _say(f"Đã ghi {path}: {registers.write_template(path, folders, unit, year)}")
 
 

@@ -1,5 +1,6 @@
 """The register as the command line asks for it: who owes what, sendings one by one, rates, two sendings compared."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from submissions.register.log import Register, RegisterError
 from submissions.store import Store
 from submissions.units import read_units
 
+CHANGES = {"added": "thêm dòng", "removed": "bớt dòng", "changed": "đổi ô"}
 OBLIGATIONS = (
     "unit_code", "unit_name", "year", "due_before", "extended_until", "state_name", "received_on", "accepted_on",
     "days_late", "sendings",
@@ -80,6 +82,8 @@ def write_template(path: Path, folders: Folders, unit: str, year: int) -> str:
     from submissions import templates
     from submissions.files.source import RefusedError
 
+    if not re.fullmatch(r"[0-9A-Za-z]+(\.[0-9A-Za-z]+)*", unit):
+        raise ProblemError(f"“{unit}” không phải là mã đơn vị (ví dụ 67.001).")
     store = Store(folders.store)
     sent = store.read_submissions()
     named = pd.concat([sent[["unit_code", "unit_name"]], read_units(folders.data / "units.csv")]).dropna(
@@ -119,4 +123,7 @@ def compare(
     about = f"Đơn vị {unit}, năm {year}: lần gửi {second} so với lần gửi {first}"
     store = Store(folders.store)
     before, after = (read_sending(store, found.loc[number]) for number in (first, second))
-    return changes.find_changes(before, after), about
+    found = changes.find_changes(before, after)
+    headings = {(form.title, column.key): column.heading for form in after.form_set.forms for column in form.columns}
+    named = [headings.get(place, place[1]) for place in zip(found["form"], found["column"], strict=True)]
+    return found.assign(column=named, kind=found["kind"].map(CHANGES)), about

@@ -1,5 +1,6 @@
 """What the terminal shows: short tables in Vietnamese, never a card number."""
 
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
     from submissions.reading import FileResult
     from submissions.replies import Reply
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+
+class _Screen(Console):
+    """A console whose reader may go away (``thucchat intake … | head``): the work goes on unseen."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing more."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+console = _Screen(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 SHOWN_ROWS = 30
 
@@ -49,6 +60,8 @@ STATES = {
     "failed": "[red]chưa đọc được[/red]",
 }
 
+READ = "[green]đã đọc[/green]"
+
 SEVERITIES = {"error": "cần thẩm định lại", "warning": "cần giải trình", "information": "để biết"}
 
 ISSUE_SEVERITIES = {"error": "phải sửa", "query": "sửa hoặc giải trình"}
@@ -63,7 +76,8 @@ REPLY_STATES = {
 
 COLUMN_NAMES = {
     "form": "Biểu", "kind": "Thay đổi", "sheet": "Trang", "cell": "Ô", "key": "Dòng", "column": "Cột",
-    "before": "Trước", "after": "Sau", "unit_code": "Đơn vị", "unit_name": "Tên đơn vị", "level": "Cấp", "year": "Năm",
+    "cell_before": "Ô trước", "before": "Trước", "after": "Sau", "unit_code": "Đơn vị",
+    "unit_name": "Tên đơn vị", "level": "Cấp", "year": "Năm",
     "due_before": "Gửi trước ngày", "extended_until": "Gia hạn đến hết", "state_name": "Trạng thái",
     "received_on": "Ngày nhận đầu", "reported_on": "Ngày báo cáo", "accepted_on": "Ngày tiếp nhận",
     "days_late": "Muộn (ngày)", "sendings": "Số lần gửi", "number": "Lần", "sent_no": "Lần gửi (bìa)",
@@ -121,12 +135,13 @@ def show_file(file: "FileResult") -> None:
     about = " · ".join(str(part) for part in (file.unit_code, file.year) if part is not None)
     rows = file.counts[["rows_in", "loaded", "held_back"]].sum()
     told = hidden(file.message)
-    if file.state == "accepted":
+    if file.state == "accepted":  # of reading; whether it counts is decided when all are read
         told = (
             f"{number(rows['rows_in'])} dòng = {number(rows['loaded'])} nạp + {number(rows['held_back'])} giữ lại"
             f", {number(file.issues)} lỗi"
         )
-    console.print(f"  {STATES[file.state]}  {escape(file.path.name)}  {about}  {escape(told)}", soft_wrap=True)
+    state = READ if file.state == "accepted" else STATES[file.state]
+    console.print(f"  {state}  {escape(file.path.name)}  {about}  {escape(told)}", soft_wrap=True)
 
 
 def show_intake(report: "IntakeReport", returned: Sequence[Path]) -> None:
@@ -144,6 +159,10 @@ def show_intake(report: "IntakeReport", returned: Sequence[Path]) -> None:
         )
     states = pd.Series([file.state for file in report.files], dtype="str").value_counts()
     console.print("Tệp: " + ", ".join(f"{STATES[state]} {count}" for state, count in states.items()))
+    for file in report.files:
+        if file.state == "held":
+            told = f"{escape(file.path.name)}: {escape(hidden(file.message))}"
+            console.print(f"  {STATES['held']}  {told}", soft_wrap=True)
     for path in report.ignored:
         console.print(f"  bỏ qua, không phải bảng tính: {escape(path.name)}")
     if returned:
@@ -231,7 +250,8 @@ def show_inspection(found: "Inspection", *, cells: bool) -> None:
     """What a file is: type, sheets, hazards, or why it cannot be read."""
     told = found.to_json(cells=cells)
     console.print(
-        f"[bold]{escape(told['file'])}[/bold]  {escape(str(told['type']))}  {number(told['size'] or 0)} byte", soft_wrap=True
+        f"[bold]{escape(told['file'])}[/bold]  {escape(str(told['type']))}  {number(told['size'] or 0)} byte",
+        soft_wrap=True,
     )
     if told["refusal"]:
         console.print(f"  [red]{told['refusal']['code']}[/red]: {escape(told['refusal']['message'])}", soft_wrap=True)

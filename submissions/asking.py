@@ -1,15 +1,52 @@
 """Asking: the queries about sendings that count or wait, kept beside their issues; anew when last year's changes."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
 from submissions.copies import Fingerprint, Known, find_copies
+from submissions.form_set import FormSet
 from submissions.processes import run_all
-from submissions.queries import find_queries, read_sending
-from submissions.store import ISSUES, Store, frame_table, write_table
+from submissions.queries import Sending, find_queries
+from submissions.records import Records, read_columns
+from submissions.store import COUNTS, ISSUES, Store, frame_table, write_table
+
+_AHEAD = {
+    "membership_movements": ("line", "count", "count_previous", "row"),
+    "organisations": ("org_code", "parent_code", "member_count", "row"),
+    "members": ("member_key", "cell_code", "status"),
+    "organisation_assessments": ("final_level",),
+    "member_assessments": ("final_level", "cell_code", "row"),
+    "cell_meetings": ("cell_code", "held_on", "expected", "attended", "row"),
+}
+"""Columns that every sending is asked about; others are read where they are needed."""
+
+Place = tuple[str, int]
+"""A unit and a year."""
+
+
+class Shelf:
+    """The fingerprints of the sendings that count, gathered once a batch: what comes later is added."""
+
+    def __init__(self, store: Store) -> None:
+        """Nothing is read before it is asked for."""
+        self.known = Known()
+        self._store = store
+        self._at: dict[tuple[str, Place], int] = {}
+
+    def among(self, sendings: Iterable[tuple[str, Place]]) -> np.ndarray:
+        """Which of the known ones are these (hash, unit and year); those that are not known yet are read."""
+        wanted = list(sendings)
+        new = [one for one in dict.fromkeys(wanted) if one not in self._at]
+        self._at |= {one: len(self._at) + number for number, one in enumerate(new)}
+        self.known.add((*place, fingerprint_of(self._store, name)) for name, place in new)
+        among = np.zeros(len(self._at), dtype=bool)
+        among[[self._at[one] for one in wanted]] = True
+        return among
 
 
 @dataclass(frozen=True)
@@ -21,69 +58,112 @@ class _Question:
 
 
 def ask(
-    store: Store, standing: pd.DataFrame, decided: Mapping[str, str], *, workers: int | None = None
+    store: Store,
+    standing: pd.DataFrame,
+    decided: Mapping[str, str],
+    *,
+    shelf: Shelf | None = None,
+    workers: int | None = None,
 ) -> dict[str, int]:
     """Write ``queries/<hash>.parquet`` for the sendings decided now and for those that follow them a year later.
 
-    `standing` is the register's fold, `decided` the state of each sending decided in this batch, by hash. Returns how
-    many queries each sending has, by hash.
+    `standing` is the register's fold, `decided` the state of each sending decided in this batch, by hash, `shelf` what
+    fingerprints are at hand. Returns how many queries each sending has, by hash.
     """
     units = standing[(standing["source_kind"] == "unit") & standing["year"].notna()]
-    places: dict[str, tuple[str, int]] = {}
-    in_force: dict[tuple[str, int], str] = {}
+    places: dict[str, Place] = {}
+    in_force: dict[Place, str] = {}
     told = ["source_hash", "unit_code", "year", "is_in_force"]
     for name, unit, year, counts in units[told].itertuples(index=False):
         places[name] = (unit, int(year))
         if counts:
             in_force[places[name]] = name
     wanted = {name for name, state in decided.items() if state in {"accepted", "held"} and name in places}
+    # What a killed batch had decided and not asked about yet.
+    counting = units.loc[units["state"].isin(["accepted", "held", "replaced"]), "source_hash"]
+    wanted |= set(counting) & store.received() - {path.stem for path in store.queries.glob("*.parquet")}
     after = {in_force.get((unit, year + 1)) for unit, year in (places[name] for name in wanted)}
-    questions = [
-        _Question(name, unit, year, in_force.get((unit, year - 1)))
-        for name in sorted(wanted | (after - {None}))
-        for unit, year in [places[name]]
-    ]
-    if not questions:
+    # A unit's questions are asked together: one year's sending is the next one's year before.
+    of_unit: dict[str, list[_Question]] = defaultdict(list)
+    for name in sorted(wanted | (after - {None}), key=lambda name: (places[name], name)):
+        unit, year = places[name]
+        of_unit[unit].append(_Question(name, unit, year, in_force.get((unit, year - 1))))
+    if not of_unit:
         return {}
-    known = {
-        # Copies are of this year or of the last.
-        year: Known(
-            (*place, fingerprint_of(store, name)) for place, name in in_force.items() if year - 1 <= place[1] <= year
-        )
-        for year in {question.year for question in questions}
+    shelf = shelf or Shelf(store)
+    years = {question.year for questions in of_unit.values() for question in questions}
+    # Copies are of this year or of the last.
+    window = {
+        year: [(name, place) for place, name in in_force.items() if year - 1 <= place[1] <= year] for year in years
     }
-    return dict(_each(store, questions, known, workers))
+    shelf.among(one for sendings in window.values() for one in sendings)
+    among = {year: shelf.among(sendings) for year, sendings in window.items()}
+    desk = _Desk(store, store.form_sets, shelf.known, among)
+    counted = run_all(desk.ask_unit, list(of_unit.values()), workers)
+    return {name: queries for unit in counted for name, queries in unit}
 
 
 def fingerprint_of(store: Store, source_hash: str) -> Fingerprint:
     """The fingerprint of a sending's rows; an empty one where there is none."""
     path = store.find(store.fingerprints, source_hash)
-    return Fingerprint.from_table(pq.read_table(path)) if path else Fingerprint({}, {})
+    if path is None:
+        return Fingerprint({}, {})
+    with pq.ParquetFile(path) as file:
+        return Fingerprint.from_table(file.read(use_threads=False))
 
 
-_desk: tuple[Store, dict[int, Known]] | None = None
-"""What forked processes find ready: the fingerprints of a year are gathered once and copied by nobody."""
+@dataclass(frozen=True)
+class _Desk:
+    """What questions are asked with; it is gathered once."""
 
+    store: Store
+    form_sets: Mapping[str, FormSet]
+    known: Known
+    among: Mapping[int, np.ndarray]
 
-def _each(
-    store: Store, questions: list[_Question], known: dict[int, Known], workers: int | None
-) -> list[tuple[str, int]]:
-    global _desk
-    _desk = store, known
-    try:
-        return run_all(_ask_one, questions, workers)
-    finally:
-        _desk = None
+    def ask_unit(self, questions: list[_Question]) -> list[tuple[str, int]]:
+        """Ask about sendings of one unit, in the order of their years; returns the number of queries by hash."""
+        read: dict[str, Sending] = {}
+        found = []
+        for question in questions:
+            names = [question.source_hash, *([question.previous] if question.previous else [])]
+            # Those of earlier years are not needed again.
+            read = {name: read.get(name) or self._sending(name) for name in names}
+            found.append((question.source_hash, self._ask(question, *read.values())))
+        return found
 
+    def _ask(self, question: _Question, current: Sending, previous: Sending | None = None) -> int:
+        name, unit, year = question.source_hash, question.unit_code, question.year
+        among = self.among[year]
+        copies = find_copies(fingerprint_of(self.store, name), self.known, unit, year, among)
+        elsewhere = self.known.members_beside(unit, year, among)
+        queries = find_queries(current, previous, elsewhere, copies)
+        # Written without rows too: it says that the sending was asked about.
+        table = frame_table(queries.assign(source_hash=name), ISSUES)
+        write_table(table, self.store.queries / f"{name}.parquet")
+        return len(queries)
 
-def _ask_one(question: _Question) -> tuple[str, int]:
-    assert _desk is not None
-    store, known = _desk
-    others = known[question.year]
-    current = read_sending(store, question.source_hash)
-    previous = read_sending(store, question.previous) if question.previous else None
-    copies = find_copies(fingerprint_of(store, question.source_hash), others, question.unit_code, question.year)
-    queries = find_queries(current, previous, others.members_beside(question.unit_code, question.year), copies)
-    queries = queries.assign(source_hash=question.source_hash)
-    write_table(frame_table(queries, ISSUES), store.queries / f"{question.source_hash}.parquet")
-    return question.source_hash, len(queries)
+    def _sending(self, source_hash: str) -> Sending:
+        """A sending of which columns are read as they are needed."""
+        store = self.store
+        row = {
+            name: column[0]
+            for name, column in read_columns(
+                store.find(store.submissions, source_hash), ["file_name", "unit_code", "year", "form_version"]
+            ).items()
+        }
+        form_set = self.form_sets[row["form_version"]]
+        found = {table: store.find(store.form(table), source_hash) for table in form_set.by_table}
+        return Sending(
+            source_hash,
+            row["file_name"],
+            row["unit_code"],
+            int(row["year"]),
+            form_set,
+            {
+                table: Records(path, _AHEAD.get(table, ())) if path else Records(pd.DataFrame())
+                for table, path in found.items()
+            },
+            pd.DataFrame(read_columns(store.find(store.counts, source_hash), COUNTS.names)),
+            pd.DataFrame(read_columns(store.find(store.issues, source_hash), ["form", "column", "severity"])),
+        )

@@ -36,7 +36,7 @@ def check(
     with tempfile.TemporaryDirectory(prefix="thucchat-check-") as folder, ExitStack() as stack:
         scratch = Path(folder)
         base = _borrow(data, scratch)
-        log = stack.enter_context(Register.open(scratch / "register.sqlite"))
+        log = stack.enter_context(Register.scratch(scratch / "register.sqlite"))
         place = register or (data / "register.sqlite" if data else None)
         if place is not None and (isinstance(place, str) or place.exists()):
             with Register.open(place) as real:
@@ -65,10 +65,11 @@ def check(
         return replies
 
 
-def _borrow(data: Path | None, scratch: Path) -> Store | None:
-    """Lay the province's lists, form sets and key into the scratch folder; returns its store."""
+def _borrow(data: Path | None, scratch: Path) -> Store:
+    """Lay the province's lists, form sets and key into the scratch folder; returns its store, or an empty one."""
+    empty = Store(scratch / "base" / "store")
     if data is None or not data.exists():
-        return None
+        return empty
     for name in LISTS:
         if (data / name).exists():
             shutil.copy2(data / name, scratch / name)
@@ -77,4 +78,4 @@ def _borrow(data: Path | None, scratch: Path) -> Store | None:
     if (data / "secrets" / "member_key").exists():
         (scratch / "secrets").mkdir(mode=0o700)
         shutil.copy2(data / "secrets" / "member_key", scratch / "secrets" / "member_key")
-    return Store(data / "store") if (data / "store").exists() else None
+    return Store(data / "store") if (data / "store").exists() else empty

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
-from itertools import count
+from itertools import count, repeat
 from typing import Self
 
 import numpy as np
@@ -90,13 +90,17 @@ class Values(Coded):
         """Let go of the values of some rows."""
         self.codes[rows] = 0
 
-    def changed(self, change: Callable[[object], object]) -> Self:
-        """The column with each value changed."""
-        return type(self)(self.codes, objects([None, *map(change, self.distinct[1:])]))
+    def changed(self, change: Callable[..., object], *others: object) -> Self:
+        """The column with each value changed by a function of it (and of `others`)."""
+        return type(self)(self.codes, objects([None, *map(change, self.distinct[1:], *map(repeat, others))]))
 
     def only(self, rows: np.ndarray) -> Self:
         """The column with values in these rows alone."""
         return type(self)(np.where(rows, self.codes, 0), self.distinct)
+
+    def filled_with(self, value: object, rows: np.ndarray) -> Self:
+        """The column with one more value, which stands in these rows."""
+        return type(self)(np.where(rows, len(self.distinct), self.codes), objects([*self.distinct, value]))
 
     def take(self, rows: np.ndarray) -> Self:
         """The values of some rows."""

@@ -6,7 +6,7 @@ the dates or the codes were changed, or a few cells edited. The member list is n
 every year. Who and what a row is about is compared between units of one year.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from submissions.coded import Values
+from submissions.coded import Values, objects
 from submissions.rules import load_rules
 
 _Stored = Mapping[str, Values | np.ndarray] | pd.DataFrame
@@ -143,14 +143,17 @@ def fingerprint(forms: Mapping[str, _Stored], unit_code: str | None = None) -> F
         places = np.flatnonzero(np.logical_or.reduce(telling))
         hashes["content", form] = _hashes(form, {name: cell.take(places) for name, cell in cells.items()}, parts)
         rows["content", form] = _row_numbers(records)[places]
+    if "members" in forms:
+        members = forms["members"]
+        keys = _column(members, "member_key")
+        hashed, at = _hashes("members", {"member_key": keys}), _row_numbers(members)
+        present = keys.filled & _column(members, "status").among(load_rules().present)
+        for kind, among in (("identity", present), ("listed", keys.filled)):
+            if kind == "listed" or among.any():
+                hashes[kind, "members"], rows[kind, "members"] = hashed[among], at[among]
     for form, (at, cells) in _identities(forms).items():
         hashes["identity", form] = _hashes(form, cells)
         rows["identity", form] = at
-    if "members" in forms:
-        keys = _column(forms["members"], "member_key")
-        listed = np.flatnonzero(keys.filled)
-        hashes["listed", "members"] = _hashes("members", {"member_key": keys.take(listed)})
-        rows["listed", "members"] = _row_numbers(forms["members"])[listed]
     return Fingerprint(hashes, rows)
 
 
@@ -167,13 +170,8 @@ _Cells = Mapping[str, Values]
 
 
 def _identities(forms: Mapping[str, _Stored]) -> dict[str, tuple[np.ndarray, _Cells]]:
-    """By form: rows of the sheet, and what they are about: members present, organisations, each cell's year."""
+    """By form: rows of the sheet, and what they are about: organisations, each cell's year."""
     found: dict[str, tuple[np.ndarray, _Cells]] = {}
-    if "members" in forms:
-        members = forms["members"]
-        keys = _column(members, "member_key")
-        present = np.flatnonzero(_column(members, "status").among(load_rules().present) & keys.filled)
-        found["members"] = _row_numbers(members)[present], {"member_key": keys.take(present)}
     if "organisations" in forms:
         organisations = forms["organisations"]
         codes = _column(organisations, "org_code")
@@ -204,12 +202,18 @@ def _hashes(form: str, cells: _Cells, unit_parts: int | None = None) -> np.ndarr
     """
     size = len(next(iter(cells.values())))
     hashed = np.full(size, pd.util.hash_array(np.array([form], dtype=object))[0], dtype=np.uint64)
+    of_columns = []
     for name, values in cells.items():
-        texts = ["", *map(_comparable, values.distinct[1:])]
+        distinct = values.distinct[1:].tolist()
+        texts = ["", *(distinct if set(map(type, distinct)) == {str} else map(_comparable, distinct))]
         if unit_parts is not None and name.endswith("_code"):
             texts = [".".join(text.split(".")[unit_parts:]) for text in texts]
-        of_distinct = pd.util.hash_array(np.array(texts, dtype=object), categorize=False)
-        hashed = hashed * np.uint64(0x9E3779B97F4A7C15) + of_distinct[values.codes]
+        of_columns.append(texts)
+    of_distinct = pd.util.hash_array(objects([text for texts in of_columns for text in texts]), categorize=False)
+    start = 0
+    for values, texts in zip(cells.values(), of_columns, strict=True):
+        hashed = hashed * np.uint64(0x9E3779B97F4A7C15) + of_distinct[start + values.codes]
+        start += len(texts)
     return hashed
 
 
@@ -257,19 +261,25 @@ class Known:
 
         Of identities those of a year are looked through. `among` tells which of the owners are; all without it.
         """
-        known, whose = self._found.get(_shelf(kind, form, year), (hashes[:0], np.empty(0, np.int32)))
+        none = np.empty(0, dtype=int)
+        known, whose = self._found.get(_shelf(kind, form, year), (none, none))
+        if not len(known):
+            return none, none
+        # In their order they are searched much faster; most are found nowhere, and one search tells that.
+        order = np.argsort(hashes)
+        hashes = hashes[order]
         first = np.searchsorted(known, hashes, "left")
-        # Most are found nowhere, and one search tells that.
-        met = np.flatnonzero(known[np.minimum(first, len(known) - 1)] == hashes) if len(known) else first[:0]
+        met = np.flatnonzero(known[np.minimum(first, len(known) - 1)] == hashes)
         first = first[met]
         often = np.searchsorted(known, hashes[met], "right") - first
-        positions = np.repeat(met, often)
+        positions = np.repeat(order[met], often)
         within = np.arange(often.sum()) - np.repeat(np.cumsum(often) - often, often)
         owners = whose[np.repeat(first, often) + within]
         if among is not None:
             positions, owners = positions[among[owners]], owners[among[owners]]
-        size = max(len(self.units), 1)
-        pairs = np.unique(positions * size + owners)
+        size = len(self.units)
+        pairs = np.sort(positions * size + owners)
+        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
         return pairs // size, pairs % size
 
     def members_beside(
@@ -398,13 +408,15 @@ def unit_mismatch(organisations: pd.DataFrame, unit_code: str, units: Iterable[s
     """
     codes = organisations["org_code"].dropna()
     known = {*units, unit_code}
-    owners = pd.Series([_unit_of(code, known) for code in codes], dtype=object)
-    shares = owners.value_counts() / max(len(codes), 1)
-    own = shares.get(unit_code, 0.0)
-    others = shares.drop(unit_code, errors="ignore")
-    if others.empty or others.max() <= max(own, load_rules().threshold("foreign_codes_share")):
+    owners = {code.rpartition(".")[0]: code for code in codes}
+    owners = {above: _unit_of(code, known) for above, code in owners.items()}
+    counts = Counter(owners[code.rpartition(".")[0]] for code in codes)
+    shares = {unit: count / len(codes) for unit, count in counts.items() if unit is not None}
+    own = shares.pop(unit_code, 0.0)
+    other = max(shares, key=lambda unit: shares[unit], default=None)
+    if other is None or shares[other] <= max(own, load_rules().threshold("foreign_codes_share")):
         return None
-    return UnitMismatch(str(others.idxmax()), float(others.max()))
+    return UnitMismatch(other, shares[other])
 
 
 def _unit_of(code: str, units: Collection[str]) -> str | None:

@@ -28,7 +28,7 @@ always tried."""
 UNFINISHED = {".tmp", ".part", ".partial", ".crdownload", ".download", ".filepart", ".swp"}
 """What programs call a file that they are still writing."""
 
-MEMORY = 1024**3
+MEMORY = 700 * 1024**2
 """Bytes that one file may take beyond what a reader holds; a unit's workbook takes a tenth."""
 SECONDS = 20
 """Processor time for one file; a unit's workbook takes one."""

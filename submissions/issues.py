@@ -40,23 +40,36 @@ def find_issues(
     cover_faults: Iterable[tuple[Column, str]] = (),
 ) -> pd.DataFrame:
     """Every issue of a workbook: a row an issue with `COLUMNS`, in the order of forms, rows and columns."""
+    issues = issues_frame(collect_issues(workbook, judgement, cover_faults))
+    return issues.assign(file=file_name, unit_code=unit_code, year=workbook.year)
+
+
+def collect_issues(
+    workbook: Workbook, judgement: Judgement, cover_faults: Iterable[tuple[Column, str]] = ()
+) -> list[dict[str, object]]:
+    """Every issue of a workbook as `find_issues` has it, without what is the same for all: file, unit and year."""
     forms = judgement.forms.values()
     found = _cover_issues(workbook, cover_faults)
     found += [issue for form in forms for issue in _cell_issues(form, workbook)]
     found += [issue for form in forms for issue in _heading_issues(form)]
     found += _missing_row_issues(judgement.missing)
-    return issues_frame(found).assign(file=file_name, unit_code=unit_code, year=workbook.year)
+    return [_WITHOUT | issue for issue in found]
+
+
+_WITHOUT = {"key": "", "value": ""}
+"""What an issue has that has no key and no value."""
 
 
 def issues_frame(issues: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     """Issues as a list with `COLUMNS`; key and value are empty text where an issue has none."""
-    return pd.DataFrame([{"key": "", "value": "", **issue} for issue in issues], columns=list(COLUMNS), dtype=object)
+    return pd.DataFrame([{**_WITHOUT, **issue} for issue in issues], columns=list(COLUMNS), dtype=object)
 
 
-def explanation_issues(problems: pd.DataFrame) -> pd.DataFrame:
-    """What cannot be used of the explanations in a file (sheet, cell, value, message) as a list with `COLUMNS`."""
-    return issues_frame(
+def explanation_issues(problems: pd.DataFrame) -> list[dict[str, object]]:
+    """What cannot be used of the explanations in a file (sheet, cell, value, message), as in `collect_issues`."""
+    return [
         {
+            **_WITHOUT,
             "form": problem["sheet"],
             "sheet": problem["sheet"],
             "cell": problem["cell"],
@@ -64,7 +77,7 @@ def explanation_issues(problems: pd.DataFrame) -> pd.DataFrame:
             **describe("explanation_unusable", found=problem["message"]),
         }
         for problem in problems.to_dict("records")
-    )
+    ]
 
 
 def describe(rule: str, **words: object) -> dict[str, str]:

@@ -143,7 +143,8 @@ def _judge_cells(table: Table, form_set: FormSet, year: int) -> Judged:
             evidence[column.key] or (told if len(told) == 1 else NO_EVIDENCE),
         )
         judged.columns[column.key] = Values.of(values, cells.codes)
-        rows = np.flatnonzero(cells.where(np.flatnonzero(rules)))
+        broken = [place for place, rule in enumerate(rules.tolist()) if rule is not None]
+        rows = np.flatnonzero(cells.where(broken)) if broken else np.empty(0, dtype=int)
         judged.broken[column.key] = dict(zip(rows.tolist(), rules[cells.codes[rows]], strict=True))
     for column in table.form.columns:
         if column.required:

@@ -20,10 +20,24 @@ def may_fork() -> bool:
     return threading.active_count() == 1
 
 
+_work: Callable | None = None
+"""What forked processes find ready."""
+
+
 def run_all(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int | None = None) -> list[Result]:
-    """`work` of each task, in their order, on all cores."""
+    """`work` of each task, in their order, on all cores. Tasks and results are copied; what `work` holds is not."""
+    global _work
     workers = min(workers or os.cpu_count() or 1, len(tasks))
     if workers <= 1 or not may_fork():
         return [work(task) for task in tasks]
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
-        return list(pool.map(work, tasks, chunksize=max(1, len(tasks) // (4 * workers))))
+    _work = work
+    try:
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+            return list(pool.map(_do, tasks, chunksize=max(1, len(tasks) // (4 * workers))))
+    finally:
+        _work = None
+
+
+def _do(task: Task) -> Result:
+    assert _work is not None
+    return _work(task)

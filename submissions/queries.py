@@ -6,7 +6,7 @@ query is not asked: one mistake is one issue.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,7 @@ import pandas as pd
 from submissions.copies import CopyFinding
 from submissions.form_set import Form, FormSet
 from submissions.issues import COLUMNS, ERROR, describe, issues_frame, number
+from submissions.records import Records, records_of
 from submissions.rules import Rules, load_rules
 from submissions.store import Store
 
@@ -36,12 +37,24 @@ class Sending:
     unit_code: str
     year: int
     form_set: FormSet
-    forms: dict[str, pd.DataFrame]
+    forms: Mapping[str, pd.DataFrame | Records]
     """Records by table, as stored."""
     counts: pd.DataFrame
     """Rows of `COUNTS`."""
     issues: pd.DataFrame
     """The sending's own issues; queries do not ask again what an error says."""
+
+    @cached_property
+    def records(self) -> dict[str, Records]:
+        """The records column by column, by table."""
+        return records_of(self.forms)
+
+    @cached_property
+    def parents(self) -> dict[str, str | None]:
+        """The superior of each organisation of Biểu 2, by code."""
+        organisations = self.records["organisations"]
+        codes, parents = (_values(organisations, name) for name in ("org_code", "parent_code"))
+        return {code: parent for code, parent in zip(codes, parents, strict=True) if code is not None}
 
     @cached_property
     def _layouts(self) -> dict[str, dict[str, object]]:
@@ -135,8 +148,8 @@ class _Asking:
         self.rules = rules
         self.issues: list[Issue] = []
 
-    def records(self, table: str) -> pd.DataFrame:
-        return self.sending.forms[table]
+    def records(self, table: str) -> Records:
+        return self.sending.records[table]
 
     def limit(self, threshold: str) -> float:
         return self.rules.threshold(threshold)
@@ -216,7 +229,7 @@ def _ask_changes(asking: _Asking, previous: Sending) -> None:
     ):
         if not _have((table,), now, then):
             continue
-        before, after = count(then.forms[table], asking.rules), count(now.forms[table], asking.rules)
+        before, after = count(then.records[table], asking.rules), count(now.records[table], asking.rules)
         match rule:
             case "organisations":
                 # Organisations do not come and go by chance, one by one.
@@ -232,59 +245,93 @@ def _ask_changes(asking: _Asking, previous: Sending) -> None:
             asking.ask(f"change_{rule}", table, column, None, number(after), found, limit=limit, before=number(before))
     for rule, table in (("member_levels", "member_assessments"), ("organisation_levels", "organisation_assessments")):
         if _have((table,), now, then):
-            _ask_level_shares(asking, rule, table, then.forms[table], now.forms[table])
+            _ask_level_shares(asking, rule, table, then.records[table], now.records[table])
 
 
-def _count_present(members: pd.DataFrame, rules: Rules) -> int:
-    return int((members["status"].isin(rules.present) | members["status"].isna()).sum())
+def _count_present(members: Records, rules: Rules) -> int:
+    return int(members.is_in("status", rules.present).sum()) + members.blanks("status")
 
 
-def _count_active(organisations: pd.DataFrame, rules: Rules) -> int:
-    return int(organisations["closed_on"].isna().sum())
+def _count_active(organisations: Records, rules: Rules) -> int:
+    return organisations.blanks("closed_on")
 
 
-def _count_rows(records: pd.DataFrame, rules: Rules) -> int:
+def _count_rows(records: Records, rules: Rules) -> int:
     return len(records)
 
 
-def _ask_level_shares(asking: _Asking, rule: str, table: str, then: pd.DataFrame, now: pd.DataFrame) -> None:
+def _ask_level_shares(asking: _Asking, rule: str, table: str, then: Records, now: Records) -> None:
     """The level whose share changed most; the others follow from it."""
-    levels = pd.DataFrame({"then": then["final_level"].value_counts(), "now": now["final_level"].value_counts()})
-    levels = levels.fillna(0)
-    sizes = levels.sum()
-    if not sizes.all():
+    counted = [_counts(records, "final_level") for records in (then, now)]
+    if not all(counted):
         return
+    # Of two that changed alike the first is told.
+    names = list(counted[0]) if list(counted[0]) == list(counted[1]) else sorted({*counted[0], *counted[1]})
+    levels = np.array([[counts.get(name, 0) for counts in counted] for name in names], dtype=float)
+    sizes = levels.sum(axis=0)
     shares = levels / sizes
     pooled = levels.sum(axis=1) / sizes.sum()
     error = np.sqrt(pooled * (1 - pooled) * (1 / sizes).sum())
     limit = asking.limit(f"{rule}_change")
-    change = shares["now"] - shares["then"]
-    beyond = change[change.abs() > np.maximum(limit, asking.limit("standard_errors") * error)]
-    if beyond.empty:
+    change = np.abs(shares[:, 1] - shares[:, 0])
+    change[change <= np.maximum(limit, asking.limit("standard_errors") * error)] = 0
+    most = int(change.argmax())
+    if not change[most]:
         return
-    level = beyond.abs().idxmax()
-    before, after = _share(shares["then"][level]), _share(shares["now"][level])
+    level, before, after = names[most], *map(_share, shares[most])
     found = f"“{level}” chiếm {after} số được xếp loại, năm trước {before}"
     points = f"{number(100 * limit)} điểm phần trăm"
     asking.ask(f"change_{rule}", table, "final_level", None, f"{level}: {after}", found, limit=points, before=before)
 
 
-def _grassroots(organisations: pd.DataFrame, codes: pd.Series) -> pd.Series:
-    """The topmost organisation of Biểu 2 above each code, a grassroots organisation; missing for an unknown code."""
-    rows = organisations[organisations["org_code"].notna()]
-    parents = dict(zip(rows["org_code"].to_numpy(object), rows["parent_code"].to_numpy(object), strict=True))
-    positions, distinct = pd.factorize(codes.to_numpy(object))
-    tops = []
-    for code in distinct:
-        top = code if code in parents else None
+def _counts(records: Records, column: str) -> dict[str, int]:
+    """How often each value of a column stands, the most frequent first."""
+    codes, distinct = records.coded(column)
+    often = np.bincount(codes[codes >= 0], minlength=len(distinct))
+    return {distinct[at]: int(often[at]) for at in np.argsort(-often, kind="stable") if often[at]}
+
+
+def _values(records: Records, column: str) -> np.ndarray:
+    """The values of a column of texts, None where it is empty."""
+    codes, distinct = records.coded(column)
+    return np.append(distinct, None)[codes]
+
+
+def _places(records: Records, column: str, of: Mapping[str, int]) -> np.ndarray:
+    """A number for each value of a column, -1 where it is empty or has none."""
+    codes, distinct = records.coded(column)
+    return np.array([*(of.get(value, -1) for value in distinct), -1], dtype=int)[codes]
+
+
+def _grassroots(sending: Sending, records: Records, column: str) -> tuple[np.ndarray, list[str]]:
+    """(positions, codes): the topmost organisation of Biểu 2 above each code of a column, a grassroots organisation.
+
+    Codes stand as their first rows do; the position of an unknown code is -1.
+    """
+    parents = sending.parents
+    codes, distinct = records.coded(column)
+    places: dict[str, int] = {}
+    of_distinct = np.full(len(distinct) + 1, -1)
+    for at, code in enumerate(distinct):
+        if code not in parents:
+            continue
+        top = code
         for _ in range(_DEEPEST):
-            parent = parents.get(top)
+            parent = parents[top]
             if parent not in parents:
                 break
             top = parent
-        tops.append(top)
-    of_distinct, names = pd.factorize(np.array([*tops, None], dtype=object))
-    return pd.Series(pd.Categorical.from_codes(of_distinct[positions], names), index=codes.index)
+        of_distinct[at] = places.setdefault(top, len(places))
+    positions = of_distinct[codes]
+    known = positions >= 0
+    firsts = np.full(len(places), len(positions))
+    np.minimum.at(firsts, positions[known], np.flatnonzero(known))
+    order = np.argsort(firsts)
+    order = order[firsts[order] < len(positions)]
+    renumbered = np.full(len(places) + 1, -1)
+    renumbered[order] = np.arange(len(order))
+    names = list(places)
+    return renumbered[positions], [names[at] for at in order]
 
 
 _DEEPEST = 10
@@ -293,30 +340,41 @@ _DEEPEST = 10
 
 def _ask_groups(asking: _Asking, previous: Sending) -> None:
     """Grassroots organisations whose members changed drastically."""
-    sizes, adrift = [], 0
+    sizes: list[dict[str, int]] = []
+    adrift = 0
     for sending in (previous, asking.sending):
-        organisations, members = sending.forms["organisations"], sending.forms["members"]
-        tops = _grassroots(organisations, members["cell_code"])
-        rooted = organisations.loc[organisations["parent_code"] == sending.unit_code, "org_code"]
-        placed = tops.isin(rooted) & members["status"].notna()
+        members = sending.records["members"]
+        tops, codes = _grassroots(sending, members, "cell_code")
+        organisations = sending.records["organisations"]
+        of_unit = {*_values(organisations, "org_code")[organisations.is_in("parent_code", [sending.unit_code])]}
+        rooted = np.array([*(code in of_unit for code in codes), False], dtype=bool)
+        placed = rooted[tops] & members.filled("status")
         # Whose organisation or status is unlawful may be the difference.
         adrift += int((~placed).sum())
-        sizes.append(tops[placed & members["status"].isin(asking.rules.present)].value_counts().rename(str))
-    both = pd.concat(sizes, axis=1, keys=["then", "now"], join="inner")
-    change = (both["now"] - both["then"]).abs() - adrift
-    limit = asking.limit("group_change")
-    both = both[(change > limit * both["then"]) & (change >= asking.limit("group_change_least"))].sort_index()
-    rows = asking.records("organisations").drop_duplicates("org_code").set_index("org_code")["row"]
+        present = np.bincount(tops[placed & members.is_in("status", asking.rules.present)], minlength=len(codes))
+        sizes.append(dict(zip(codes, present.tolist(), strict=True)))
+    limit, least = asking.limit("group_change"), asking.limit("group_change_least")
+    then, now = sizes
+    beyond = [
+        code
+        for code in sorted(then.keys() & now.keys())
+        if (change := abs(now[code] - then[code]) - adrift) > limit * then[code] and change >= least
+    ]
+    if not beyond:
+        return
+    organisations = asking.records("organisations")
+    rows = dict(zip(_values(organisations, "org_code")[::-1], organisations.rows[::-1].tolist(), strict=True))
     cases = [
         (
-            int(rows[code]),
-            str(code),
-            number(now),
-            f"{code} có {number(now)} đảng viên có mặt, năm trước {number(then)} ({_change(then, now)})",
+            rows[code],
+            code,
+            number(now[code]),
+            f"{code} có {number(now[code])} đảng viên có mặt, năm trước {number(then[code])} "
+            f"({_change(then[code], now[code])})",
         )
-        for code, then, now in both.itertuples()
+        for code in beyond
     ]
-    before = number(both["then"].iloc[0]) if len(both) == 1 else "số đã báo cáo"
+    before = number(then[beyond[0]]) if len(beyond) == 1 else "số đã báo cáo"
     asking.ask_each(
         "change_in_organisation",
         "organisations",
@@ -330,16 +388,18 @@ def _ask_groups(asking: _Asking, previous: Sending) -> None:
 
 def _ask_gone(asking: _Asking, previous: Sending, elsewhere: Elsewhere | None) -> None:
     """Members who were there at the end of last year and stand nowhere this year."""
-    then, now = previous.forms["members"], asking.records("members")
-    gone = then[then["member_key"].notna() & then["status"].isin(asking.rules.present)]
-    listed = set(now["member_key"].to_numpy(object))
-    gone = gone[[key not in listed for key in gone["member_key"].to_numpy(object)]]
-    if len(gone) and elsewhere is not None:
+    then, now = previous.records["members"], asking.records("members")
+    absent = then.absent_from(now, "member_key") & then.is_in("status", asking.rules.present)
+    if not absent.any():
+        return
+    known = ["member_key", "row", "cell_code", "birth_year", "admitted_on"]
+    gone = then.frame(known, absent)
+    if elsewhere is not None:
         gone = gone[~gone["member_key"].isin(list(elsewhere(gone["member_key"].tolist())))]
     if gone.empty:
         return
     # A row whose card number is unlawful is somebody: it answers for the likeliest of those who are missing.
-    unkeyed = now[now["member_key"].isna()]
+    unkeyed = now.frame(known, ~now.filled("member_key"))
     for likeness in (["birth_year", "admitted_on", "cell_code"], ["birth_year", "admitted_on"], ["cell_code"], []):
         gone, unkeyed = _answered(gone, unkeyed, likeness)
     if gone.empty:
@@ -379,39 +439,53 @@ def _part(value: object) -> str:
     return f"{value:.0f}" if isinstance(value, int | float | np.number) else str(value)
 
 
-def _lines(sending: Sending) -> pd.DataFrame:
-    """Biểu 1 by line: `count`, `count_previous`, `row`; each line once."""
-    records = sending.forms["membership_movements"]
-    return records[records["line"].notna()].drop_duplicates("line").set_index("line")
+@dataclass(frozen=True)
+class _Line:
+    """A line of Biểu 1; NaN where a number is not there."""
+
+    row: int
+    count: float
+    before: float
+
+
+def _lines(sending: Sending) -> dict[str, _Line]:
+    """Biểu 1 by line; of a line that stands twice the first."""
+    records = sending.records["membership_movements"]
+    told = (records.rows.tolist(), records.numbers("count").tolist(), records.numbers("count_previous").tolist())
+    lines: dict[str, _Line] = {}
+    for name, *line in zip(_values(records, "line"), *told, strict=True):
+        if name is not None:
+            lines.setdefault(name, _Line(*line))
+    return lines
 
 
 def _ask_carried_over(asking: _Asking, previous: Sending) -> None:
     """What Biểu 1 repeats of last year's report."""
     now, then = _lines(asking.sending), _lines(previous)
     line, closing = asking.rules.opening.line, asking.rules.opening.closing
-    if line in now.index and closing in then.index:
-        opening, closed = now.at[line, "count"], then.at[closing, "count"]
-        if pd.notna(opening) and pd.notna(closed) and opening != closed:
-            found = (
-                f"Dòng {line} ghi {number(opening)}, dòng {closing} của báo cáo năm {previous.year} là {number(closed)}"
-            )
-            place = ("membership_movements", "count", int(now.at[line, "row"]))
-            asking.ask("opening_differs", *place, number(opening), found, line, before=number(closed))
-    both = now.join(then[["count"]].rename(columns={"count": "reported"}), how="inner")
-    both = both[both["count_previous"].notna() & both["reported"].notna()]
-    both = both[both["count_previous"] != both["reported"]]
+    if line in now and closing in then and _differ(now[line].count, then[closing].count):
+        opening, closed = number(now[line].count), number(then[closing].count)
+        found = f"Dòng {line} ghi {opening}, dòng {closing} của báo cáo năm {previous.year} là {closed}"
+        place = ("membership_movements", "count", now[line].row)
+        asking.ask("opening_differs", *place, opening, found, line, before=closed)
+    both = [name for name in now if name in then and _differ(now[name].before, then[name].count)]
     cases = [
         (
-            int(row.row),
-            str(row.Index),
-            number(row.count_previous),
-            f"Dòng {row.Index} ghi cùng kỳ {number(row.count_previous)}, "
-            f"báo cáo năm {previous.year} là {number(row.reported)}",
+            now[name].row,
+            name,
+            number(now[name].before),
+            f"Dòng {name} ghi cùng kỳ {number(now[name].before)}, "
+            f"báo cáo năm {previous.year} là {number(then[name].count)}",
         )
-        for row in both[["row", "count_previous", "reported"]].itertuples()
+        for name in both
     ]
-    before = number(both["reported"].iloc[0]) if len(both) == 1 else "đúng số đã báo cáo"
+    before = number(then[both[0]].count) if len(both) == 1 else "đúng số đã báo cáo"
     asking.ask_each("previous_differs", "membership_movements", "count_previous", cases, "dòng khác", before=before)
+
+
+def _differ(one: float, other: float) -> bool:
+    """Whether two numbers are there and not the same."""
+    return one != other and not np.isnan(one) and not np.isnan(other)
 
 
 # --- within the sending ---
@@ -421,33 +495,27 @@ def _ask_totals(asking: _Asking) -> None:
     """Lines of Biểu 1 against the lists they sum up; what an error leaves open has the benefit of the doubt."""
     lines = _lines(asking.sending)
     for total in asking.rules.totals:
-        if (
-            total.table not in asking.sending.forms
-            or total.line not in lines.index
-            or pd.isna(lines.at[total.line, "count"])
-        ):
+        line = lines.get(total.line)
+        if total.table not in asking.sending.forms or line is None or np.isnan(line.count):
             continue
         records = asking.records(total.table)
-        listed, open_rows, unkeyed = (
-            np.ones(len(records), bool),
-            np.zeros(len(records), bool),
-            np.zeros(len(records), bool),
-        )
+        listed, open_rows = np.ones(len(records), bool), np.zeros(len(records), bool)
+        unkeyed = np.zeros(len(records), bool)
         for column, allowed in total.where.items():
-            listed &= records[column].isin(allowed).to_numpy()
-            open_rows |= records[column].isna().to_numpy()
+            listed &= records.is_in(column, allowed)
+            open_rows |= ~records.filled(column)
         if total.where and "member_key" in records:
             # A row entered twice, or a person: its card number cannot tell.
-            unkeyed = listed & records["member_key"].isna().to_numpy()
+            unkeyed = listed & ~records.filled("member_key")
         low, high = int(listed.sum() - unkeyed.sum()), int(listed.sum() + open_rows.sum())
-        told = int(lines.at[total.line, "count"])
+        told = int(line.count)
         if low <= told <= high:
             continue
         title = asking.sending.form(total.table).title
         whom = f" ({', '.join(next(iter(total.where.values())))})" if total.where else ""
         counted = int(listed.sum())
         found = f"Dòng {total.line} của Biểu 1 ghi {number(told)} nhưng {title} có {number(counted)} dòng{whom}"
-        place = ("membership_movements", "count", int(lines.at[total.line, "row"]))
+        place = ("membership_movements", "count", line.row)
         asking.ask(
             "total_differs", *place, number(told), found, total.line, counted=f"{number(counted)}, như {title}{whom}"
         )
@@ -455,35 +523,39 @@ def _ask_totals(asking: _Asking) -> None:
 
 def _ask_member_counts(asking: _Asking) -> None:
     """Members of each organisation in Biểu 2 against Biểu 3, with everything below it."""
-    organisations = asking.records("organisations")
-    organisations = organisations[organisations["org_code"].notna()].drop_duplicates("org_code").reset_index(drop=True)
-    if organisations.empty:
+    organisations, members = asking.records("organisations"), asking.records("members")
+    place: dict[str, int] = {}
+    firsts = []
+    for at, code in enumerate(_values(organisations, "org_code")):
+        if code is not None and code not in place:
+            place[code] = len(place)
+            firsts.append(at)
+    if not place:
         return
-    members = asking.records("members")
-    place = pd.Series(organisations.index, index=organisations["org_code"])
-    parents = organisations["parent_code"].map(place).fillna(-1).to_numpy(dtype=int)
-    cells = members["cell_code"].map(place).fillna(-1).to_numpy(dtype=int)
-    present = members["status"].isin(asking.rules.present).to_numpy()
-    certain = present & members["member_key"].notna().to_numpy()
-    maybe = (present & ~certain) | members["status"].isna().to_numpy()
-    size = len(organisations)
+    codes = list(place)
+    parents = _places(organisations, "parent_code", place)[firsts]
+    cells = _places(members, "cell_code", place)
+    present = members.is_in("status", asking.rules.present)
+    certain = present & members.filled("member_key")
+    maybe = (present & ~certain) | ~members.filled("status")
+    size = len(codes)
     low = _with_below(np.bincount(cells[certain & (cells >= 0)], minlength=size), parents)
     high = low + _with_below(np.bincount(cells[maybe & (cells >= 0)], minlength=size), parents)
     counted = _with_below(np.bincount(cells[present & (cells >= 0)], minlength=size), parents)
     # Members whose cell is not told, or whose cell hangs in the air, may belong anywhere.
-    rooted = organisations["parent_code"].eq(asking.sending.unit_code).to_numpy()
+    rooted = organisations.is_in("parent_code", [asking.sending.unit_code])[firsts]
     adrift = int(((certain | maybe) & (cells < 0)).sum()) + int(high[(parents < 0) & ~rooted].sum())
-    told = organisations["member_count"].to_numpy(dtype=float, na_value=np.nan)
+    told = organisations.numbers("member_count")[firsts]
     beyond = np.where(told < low, told - low, np.where(told > high + adrift, told - high - adrift, 0.0))
     beyond = np.where(np.isnan(told), 0.0, beyond)
     # What an organisation has too many only because one below it has is told there.
     below = np.bincount(parents[parents >= 0], weights=beyond[parents >= 0], minlength=size)
     wrong = np.flatnonzero((beyond != 0) & (beyond != below))
-    codes, rows = organisations["org_code"], organisations["row"]
+    rows = organisations.rows[firsts]
     cases = []
     for index in wrong:
         found = f"{codes[index]} ghi {number(told[index])} đảng viên nhưng Biểu 3 có {number(counted[index])}"
-        cases.append((int(rows[index]), str(codes[index]), number(told[index]), found))
+        cases.append((int(rows[index]), codes[index], number(told[index]), found))
     expected = (
         f"{number(counted[wrong[0]])}, như Biểu 3" if len(wrong) == 1 else "số đảng viên có mặt đếm được ở Biểu 3"
     )
@@ -506,85 +578,84 @@ def _with_below(own: np.ndarray, parents: np.ndarray) -> np.ndarray:
 
 def _ask_levels_alike(asking: _Asking) -> None:
     """One level for everybody in a grassroots organisation, or for every organisation of the unit."""
-    organisations = asking.records("organisations")
-    of_organisations = asking.records("organisation_assessments")["final_level"].dropna()
-    if len(of_organisations) >= asking.limit("levels_alike_organisations") and of_organisations.nunique() == 1:
-        level = of_organisations.iloc[0]
-        found = f"Cả {number(len(of_organisations))} tổ chức được xếp loại đều ở mức “{level}”"
-        value = f"{number(len(of_organisations))} x {level}"
-        asking.ask("levels_alike", "organisation_assessments", "final_level", None, value, found)
-    rated = asking.records("member_assessments")
-    rated = rated[rated["final_level"].notna()]
-    if len(rated) >= asking.limit("levels_alike_members") and rated["final_level"].nunique() == 1:
-        level = rated["final_level"].iloc[0]
-        found = f"Cả {number(len(rated))} đảng viên được xếp loại đều ở mức “{level}”"
-        asking.ask("levels_alike", "member_assessments", "final_level", None, f"{number(len(rated))} x {level}", found)
-        return
-    groups = rated.groupby(_grassroots(organisations, rated["cell_code"]), observed=True)
-    levels = groups.agg(n=("final_level", "size"), kinds=("final_level", "nunique"), level=("final_level", "first"))
-    rows = groups["row"].min()
-    alike = levels[(levels["n"] >= asking.limit("levels_alike_members")) & (levels["kinds"] == 1)]
-    cases = [
-        (
-            int(rows[code]),
-            str(code),
-            f"{number(n)} x {level}",
-            f"Cả {number(n)} đảng viên được xếp loại của {code} đều ở mức “{level}”",
-        )
-        for code, n, _, level in alike.itertuples()
-    ]
+    of_organisations, rated = asking.records("organisation_assessments"), asking.records("member_assessments")
+    for table, records, least in (
+        ("organisation_assessments", of_organisations, asking.limit("levels_alike_organisations")),
+        ("member_assessments", rated, asking.limit("levels_alike_members")),
+    ):
+        counts = _counts(records, "final_level")
+        size, level = sum(counts.values()), next(iter(counts), "")
+        if size >= least and len(counts) == 1:
+            whom = "tổ chức" if records is of_organisations else "đảng viên"
+            found = f"Cả {number(size)} {whom} được xếp loại đều ở mức “{level}”"
+            asking.ask("levels_alike", table, "final_level", None, f"{number(size)} x {level}", found)
+            if records is rated:
+                return
+    levels, names = rated.coded("final_level")
+    tops, codes = _grassroots(asking.sending, rated, "cell_code")
+    cases = []
+    for place, code, size in _groups(tops, codes, levels >= 0, asking.limit("levels_alike_members")):
+        own = levels[place]
+        if (own == own[0]).all():
+            level = names[own[0]]
+            found = f"Cả {number(size)} đảng viên được xếp loại của {code} đều ở mức “{level}”"
+            cases.append((int(rated.rows[place].min()), code, f"{number(size)} x {level}", found))
     asking.ask_each("levels_alike", "member_assessments", "final_level", cases, "tổ chức cơ sở chỉ có một mức xếp loại")
+
+
+def _groups(
+    groups: np.ndarray, codes: Sequence[str], wanted: np.ndarray, least: float
+) -> Iterable[tuple[np.ndarray, str, int]]:
+    """(positions, code, size) of the groups that have a least size among the rows that are wanted."""
+    wanted = wanted & (groups >= 0)
+    sizes = np.bincount(groups[wanted], minlength=len(codes))
+    for group in np.flatnonzero(sizes >= max(least, 1)):
+        yield np.flatnonzero(wanted & (groups == group)), codes[group], int(sizes[group])
 
 
 def _ask_meetings(asking: _Asking) -> None:
     """Every meeting held, and every member at every meeting."""
     meetings = asking.records("cell_meetings")
-    meetings = meetings.assign(
-        top=_grassroots(asking.records("organisations"), meetings["cell_code"]), held=meetings["held_on"].notna()
-    )
-    if len(meetings) >= asking.limit("meetings_in_unit") and meetings["held"].all():
-        found = f"Cả {number(len(meetings))} buổi sinh hoạt của mọi chi bộ đều ghi có họp (100%)"
-        asking.ask("meetings_all_held", "cell_meetings", "held_on", None, f"{number(len(meetings))} buổi: 100%", found)
-    else:
-        groups = meetings.groupby("top", observed=True).agg(
-            n=("held", "size"), held=("held", "sum"), row=("row", "min")
-        )
-        full = groups[(groups["n"] >= asking.limit("meetings_in_organisation")) & (groups["held"] == groups["n"])]
-        cases = [
-            (
-                int(row),
-                str(code),
-                f"{number(n)} buổi: 100%",
-                f"Cả {number(n)} buổi sinh hoạt của {code} đều ghi có họp (100%)",
-            )
-            for code, n, _, row in full.itertuples()
-        ]
-        asking.ask_each("meetings_all_held", "cell_meetings", "held_on", cases, "tổ chức cơ sở họp đủ 100%")
-    held = meetings[meetings["held"] & (meetings["expected"] >= asking.limit("full_attendance_expected"))]
-    held = held.assign(full=held["attended"] == held["expected"])
-    if len(held) >= asking.limit("meetings_in_unit") and held["full"].all():
-        found = f"Cả {number(len(held))} buổi sinh hoạt đều có 100% đảng viên dự"
-        asking.ask("attendance_full", "cell_meetings", "attended", None, f"{number(len(held))} buổi: 100%", found)
-        return
-    groups = held.groupby("top", observed=True).agg(n=("full", "size"), full=("full", "sum"), row=("row", "min"))
-    full = groups[(groups["n"] >= asking.limit("full_attendance_meetings")) & (groups["full"] == groups["n"])]
-    cases = [
+    tops, codes = _grassroots(asking.sending, meetings, "cell_code")
+    held = meetings.filled("held_on")
+    expected = meetings.numbers("expected")
+    counted = held & (expected >= asking.limit("full_attendance_expected"))
+    for rule, column, rows, good, least, words in (
         (
-            int(row),
-            str(code),
-            f"{number(n)} buổi: 100%",
-            f"Cả {number(n)} buổi sinh hoạt của {code} đều có 100% đảng viên dự",
-        )
-        for code, n, _, row in full.itertuples()
-    ]
-    asking.ask_each("attendance_full", "cell_meetings", "attended", cases, "tổ chức cơ sở dự họp đủ 100%")
+            "meetings_all_held",
+            "held_on",
+            np.ones(len(held), bool),
+            held,
+            asking.limit("meetings_in_organisation"),
+            ("của mọi chi bộ đều ghi có họp (100%)", "đều ghi có họp (100%)", "tổ chức cơ sở họp đủ 100%"),
+        ),
+        (
+            "attendance_full",
+            "attended",
+            counted,
+            meetings.numbers("attended") == expected,
+            asking.limit("full_attendance_meetings"),
+            ("đều có 100% đảng viên dự", "đều có 100% đảng viên dự", "tổ chức cơ sở dự họp đủ 100%"),
+        ),
+    ):
+        size = int(rows.sum())
+        if size >= asking.limit("meetings_in_unit") and good[rows].all():
+            found = f"Cả {number(size)} buổi sinh hoạt {words[0]}"
+            asking.ask(rule, "cell_meetings", column, None, f"{number(size)} buổi: 100%", found)
+            continue
+        cases = []
+        for place, code, size in _groups(tops, codes, rows, least):
+            if good[place].all():
+                found = f"Cả {number(size)} buổi sinh hoạt của {code} {words[1]}"
+                cases.append((int(meetings.rows[place].min()), code, f"{number(size)} buổi: 100%", found))
+        asking.ask_each(rule, "cell_meetings", column, cases, words[2])
 
 
 def _ask_blanks(asking: _Asking) -> None:
     """Optional columns that rows should fill, left blank above a share; unlawful cells are not blank."""
     issues = asking.sending.issues
     errors = issues[issues["severity"] == ERROR]
-    faults = errors.groupby(["form", "column"]).size()
+    faults = errors.groupby(["form", "column"]).size().to_dict()
     limit = asking.limit("blank_share")
     for table, groups in asking.rules.expected_columns.items():
         if table not in asking.sending.forms:
@@ -594,19 +665,29 @@ def _ask_blanks(asking: _Asking) -> None:
         records = asking.records(table)
         cases = []
         for group in groups:
-            rows = records if group.filled is None else records[records[group.filled].notna()]
-            for column, allowed in group.where.items():
-                rows = rows[rows[column].isin(allowed)]
-            if len(rows) < asking.limit("blank_rows"):
+            columns = [
+                column
+                for column in group.columns
+                if column in form.by_key and (not letters or column in letters) and records.blanks(column)
+            ]
+            if not columns:
                 continue
-            for column in group.columns:
-                if column not in form.by_key or (letters and column not in letters):
-                    continue
-                blank = int(rows[column].isna().sum()) - int(faults.get((form.title, column), 0))
-                if blank > limit * len(rows):
+            rows = np.ones(len(records), bool) if group.filled is None else records.filled(group.filled)
+            for column, allowed in group.where.items():
+                rows &= records.is_in(column, allowed)
+            size = int(rows.sum())
+            if size < asking.limit("blank_rows"):
+                continue
+            # A column that has few empty cells in all rows has few in some: it need not be read.
+            fault = {column: faults.get((form.title, column), 0) for column in columns}
+            doubtful = [column for column in columns if records.blanks(column) - fault[column] > limit * size]
+            records.ready(doubtful)
+            for column in doubtful:
+                blank = int((rows & ~records.filled(column)).sum()) - fault[column]
+                if blank > limit * size:
                     heading = form.by_key[column].heading
-                    share = _share(blank / len(rows))
-                    found = f"Cột “{heading}” trống {number(blank)} trên {number(len(rows))} dòng ({share})"
+                    share = _share(blank / size)
+                    found = f"Cột “{heading}” trống {number(blank)} trên {number(size)} dòng ({share})"
                     cases.append((column, f"{number(blank)} ô trống", found))
         words = {"limit": _share(limit)}
         if len(cases) <= asking.limit("listed_one_by_one"):
@@ -649,7 +730,7 @@ def _ask_copied_rows(asking: _Asking, table: str, copied: CopyFinding) -> None:
     """Rows that another unit reports too: place by place where they are few, else once for the form."""
     column, place, what = _ABOUT[table]
     records = asking.records(table)
-    records = records[records["row"].isin(copied.rows[table])]
+    records = records.frame(["row", place], np.isin(records.rows, copied.rows[table]))
     other = copied.other_unit
     also = f"cũng có trong báo cáo của đơn vị {other} năm {copied.other_year}"
     by_place = [(str(code), list(part["row"])) for code, part in records.groupby(records[place].fillna(""), sort=True)]

@@ -1,12 +1,12 @@
 """Reading one file that was sent: gate, form set, judgement, what the store keeps of it. Runs in limited processes."""
 
+import gc
 import json
 import re
 import traceback
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from submissions.files.delimited import pack_folder
 from submissions.files.source import RefusedError, Source, open_source
 from submissions.files.taking import check_name, take
 from submissions.form_set import Column
-from submissions.issues import explanation_issues, find_issues
+from submissions.issues import collect_issues, explanation_issues
 from submissions.judging import Judged, judge
 from submissions.pseudonyms import member_key
 from submissions.returned.explanations import ReturnMark, read_explanations, recognise
@@ -27,14 +27,14 @@ from submissions.store import (
     COUNTS,
     ISSUES,
     SUBMISSION,
+    Drafts,
     Records,
     Store,
-    frame_table,
     hash_bytes,
     records_table,
     row_table,
+    rows_table,
     write_explanations,
-    write_table,
 )
 from submissions.templates import refuse_untouched
 from submissions.values import is_blank, parser, shown
@@ -110,6 +110,9 @@ def untaken(path: Path, error: RefusedError) -> FileResult:
 def read_guarded(task: Task) -> FileResult:
     """Read one file; a fault of the program is told without any value of the file, which will be read again."""
     pa.set_cpu_count(1)
+    # A workbook is a million objects that are let go of one by one: to look through them for circles takes a tenth.
+    collects = gc.isenabled()
+    gc.disable()
     try:
         return _read(task)
     except MemoryError:
@@ -121,6 +124,9 @@ def read_guarded(task: Task) -> FileResult:
         where = f"{type(error).__name__} ở {Path(place.filename).name}:{place.lineno}"
         message = f"Lỗi của chương trình, không phải của tệp ({where}). Hãy báo cho kỹ sư dữ liệu; tệp sẽ được đọc lại."
         return FileResult(task.path, task.source_hash, "failed", message=message)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def refuse_unread(task: Task, code: str, message: str) -> FileResult:
@@ -247,74 +253,69 @@ def _submission(
     }
 
 
-def _keep(task: Task, content: bytes) -> Store:
+def _keep(task: Task, content: bytes, drafts: Drafts) -> Store:
     store = Store(task.store)
     suffix = ".zip" if task.path.is_dir() else task.path.suffix.lower()
-    store.keep_original(content, task.source_hash, suffix)
+    store.keep_original(content, task.source_hash, suffix, drafts)
     return store
 
 
 def _refuse(
     task: Task, content: bytes, error: RefusedError, cover: Cover | None = None, source: Source | None = None
 ) -> FileResult:
-    store = _keep(task, content)
     row = _submission(
         task, content, cover, source, state="refused", refusal_code=error.code, refusal_message=str(error)
     )
-    write_table(row_table(row, SUBMISSION), store.submissions / f"{task.source_hash}.parquet")
+    with Drafts() as drafts:
+        store = _keep(task, content, drafts)
+        drafts.add_table(row_table(row, SUBMISSION), store.submissions / f"{task.source_hash}.parquet")
     unit_code = cover.unit_code if cover else None
     return FileResult(task.path, task.source_hash, "refused", unit_code, message=str(error), code=error.code)
 
 
 def _accept(task: Task, content: bytes, workbook: Workbook, cover: Cover, source: Source) -> FileResult:
-    """Judge and store a workbook; what is known of the sending is written last, so that a killed run reads it again."""
-    store = _keep(task, content)
-    judgement = judge(workbook, cover.unit_code)
-    name = f"{task.source_hash}.parquet"
-    counts = []
-    kept: dict[str, Records] = {}
-    for table, judged in judgement.forms.items():
-        held = judged.held_back()
-        records = _records(judged, held, task.source_hash, task.secret)
-        kept[table] = records
-        write_table(records_table(records, store.schemas[table]), store.form(table) / name)
-        found = judged.table
-        counts.append(
-            (
-                *(task.source_hash, table, judged.form.title, found.sheet),
-                *(len(held), (~held).sum(), held.sum()),
-                *(found.heading_row, json.dumps(found.letters)),
+    """Judge and store a workbook; what is known of the sending comes last, so that a killed run reads it again."""
+    with Drafts() as drafts:
+        store = _keep(task, content, drafts)
+        judgement = judge(workbook, cover.unit_code)
+        name = f"{task.source_hash}.parquet"
+        counts = []
+        kept: dict[str, Records] = {}
+        for table, judged in judgement.forms.items():
+            held = judged.held_back()
+            kept[table] = _records(judged, held, task.source_hash, task.secret)
+            drafts.add_table(records_table(kept[table], store.schemas[table]), store.form(table) / name)
+            counts.append(
+                {
+                    "source_hash": task.source_hash,
+                    "form": table,
+                    "form_title": judged.form.title,
+                    "sheet": judged.table.sheet,
+                    "rows_in": len(held),
+                    "loaded": int((~held).sum()),
+                    "held_back": int(held.sum()),
+                    "heading_row": judged.table.heading_row,
+                    "letters": json.dumps(judged.table.letters),
+                }
             )
+        drafts.add_table(rows_table(counts, COUNTS), store.counts / name)
+        prints = fingerprint(kept, cover.unit_code).to_table(task.source_hash)
+        drafts.add_table(prints, store.fingerprints / name)
+        issues = [*collect_issues(workbook, judgement, cover.faults), *_explained(task, workbook, cover, source, store)]
+        place = {"source_hash": task.source_hash, "file": task.path.name}
+        place |= {"unit_code": cover.unit_code, "year": workbook.year}
+        drafts.add_table(rows_table([issue | place for issue in issues], ISSUES), store.issues / name)
+        row = _submission(
+            task,
+            content,
+            cover,
+            source,
+            source_kind=workbook.form_set.kind,
+            form_version=workbook.form_set.form_set,
+            year=workbook.year,
+            state="accepted",
         )
-    counted = pd.DataFrame(counts, columns=COUNTS.names)
-    write_table(frame_table(counted, COUNTS), store.counts / name)
-    write_table(
-        fingerprint(kept, cover.unit_code).to_table(task.source_hash),
-        store.fingerprints / f"{task.source_hash}.parquet",
-    )
-    issues = find_issues(workbook, judgement, task.path.name, cover.unit_code, cover.faults)
-    explained = read_explanations(source)
-    if cover.unit_code is not None:
-        if len(explained.given):
-            taken = explained.given.assign(unit_code=cover.unit_code, year=workbook.year)
-            write_explanations(store, task.source_hash, taken)
-        unusable = explanation_issues(explained.problems)
-        if len(unusable):
-            place = {"file": task.path.name, "unit_code": cover.unit_code, "year": workbook.year}
-            issues = pd.concat([issues, unusable.assign(**place)], ignore_index=True)
-    issues = issues.assign(source_hash=task.source_hash)
-    write_table(frame_table(issues, ISSUES), store.issues / name)
-    row = _submission(
-        task,
-        content,
-        cover,
-        source,
-        source_kind=workbook.form_set.kind,
-        form_version=workbook.form_set.form_set,
-        year=workbook.year,
-        state="accepted",
-    )
-    write_table(row_table(row, SUBMISSION), store.submissions / name)
+        drafts.add_table(row_table(row, SUBMISSION), store.submissions / name)
     return FileResult(
         task.path,
         task.source_hash,
@@ -324,8 +325,21 @@ def _accept(task: Task, content: bytes, workbook: Workbook, cover: Cover, source
         workbook.form_set.form_set,
         cover.sent_no,
         issues=len(issues),
-        counts=counted.loc[:, ["form", "rows_in", "loaded", "held_back"]],
+        counts=pd.DataFrame(counts, columns=["form", "rows_in", "loaded", "held_back"]),
     )
+
+
+def _explained(
+    task: Task, workbook: Workbook, cover: Cover, source: Source, store: Store
+) -> Iterable[dict[str, object]]:
+    """Keep what a unit explained in its file; the issues for what cannot be used of it."""
+    explained = read_explanations(source)
+    if cover.unit_code is None:
+        return []
+    if len(explained.given):
+        taken = explained.given.assign(unit_code=cover.unit_code, year=workbook.year)
+        write_explanations(store, task.source_hash, taken)
+    return explanation_issues(explained.problems)
 
 
 def _records(judged: Judged, held: np.ndarray, source_hash: str, secret: bytes) -> Records:
@@ -351,26 +365,29 @@ def _stored(judged: Judged, column: Column, secret: bytes) -> dict[str, Values]:
     if column.card_when:
         (by, value), *_ = column.card_when.items()
         # Where the row does not say which it is, a code of the card's shape is taken for a card.
-        is_card = judged.columns[by].among([value]) | values.such(_is_card_shaped)
+        is_card = judged.columns[by].among([value]) | _card_shaped(values)
         return {names[0]: values.only(~is_card), names[1]: _keyed(values.only(is_card), secret)}
     if column.privacy == "card":
         return {names[0]: _keyed(values, secret)}
     if column.type == "mark":
-        return {names[0]: Values.of(np.where(judged.blank(column.key), False, values.items()))}
+        return {names[0]: values.filled_with(False, judged.blank(column.key))}
     if column.type in {"text", "code"} and column.list is None:
         # A card number typed into a wrong column goes no further than the issue list.
-        return {names[0]: values.only(~values.such(_is_card_shaped))}
+        return {names[0]: values.only(~_card_shaped(values))}
     return {names[0]: values}
 
 
-_CARD = re.compile(r"(?<!\d)\d{12}(?!\d)")
+_CARD = re.compile(r"\d(?<!\d\d)\d{11}(?!\d)")
+"""Twelve digits and no more; a first one is found quicker than a place that none stands before."""
 
 
-def _is_card_shaped(value: object) -> bool:
-    """Whether a value holds a card number."""
-    return isinstance(value, str) and _CARD.search(value) is not None
+def _card_shaped(texts: Values) -> np.ndarray:
+    """Where a text holds a card number; they are looked through together, since hardly one does."""
+    if _CARD.search("\n".join(texts.distinct[1:])) is None:
+        return np.zeros(len(texts), dtype=bool)
+    return texts.such(lambda text: _CARD.search(text) is not None)
 
 
 def _keyed(cards: Values, secret: bytes) -> Values:
     """Card numbers as pseudonymous keys; a code that is no card has none."""
-    return cards.changed(partial(member_key, secret=secret))
+    return cards.changed(member_key, secret)

@@ -24,35 +24,46 @@ class Records:
 
     def __init__(self, records: Path | pd.DataFrame, ahead: Iterable[str] = ()) -> None:
         """`ahead` are columns of a file that are read at once: one by one costs more."""
-        self._columns: dict[str, pa.Array] = {}
-        self._blanks: dict[str, int] = {}
         self._coded: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._columns: dict[str, pa.Array] = {}
+        self._path, self._ahead = None, tuple(ahead)
         if isinstance(records, pd.DataFrame):
-            self._path = None
-            self._size = len(records)
             table = pa.Table.from_pandas(records, preserve_index=False)
             self._columns = {name: table[name].combine_chunks() for name in table.column_names}
-            return
-        self._path = records
-        with pq.ParquetFile(records) as file:
-            self._size = file.metadata.num_rows
-            self._blanks = _blanks(file.metadata)
-            self._take(file, ahead)
+            self._told = len(records), {}
+        else:
+            self._path = records
 
-    def _take(self, file: pq.ParquetFile, names: Iterable[str]) -> None:
-        table = file.read([name for name in names if name in self._blanks], use_threads=False)
+    @cached_property
+    def _told(self) -> tuple[int, dict[str, int | None]]:
+        """Rows, and empty cells by column, as the file's footer tells them; the first columns are read with it."""
+        with pq.ParquetFile(self._path) as file:
+            told = file.metadata.num_rows, _blanks(file.metadata)
+            self._take(file, [name for name in self._ahead if name in told[1]])
+        return told
+
+    def _take(self, file: pq.ParquetFile, names: list[str]) -> None:
+        table = file.read(names, use_threads=False)
         self._columns |= {name: table[name].combine_chunks() for name in table.column_names}
 
-    def _column(self, name: str) -> pa.Array:
-        if name not in self._columns and name in self._blanks:
+    def ready(self, names: Iterable[str]) -> None:
+        """Read some columns at once."""
+        lacking = [name for name in names if name in self._told[1] and name not in self._columns]
+        if lacking:
             with pq.ParquetFile(self._path) as file:
-                self._take(file, [name])
+                self._take(file, lacking)
+
+    def _column(self, name: str) -> pa.Array:
+        self.ready([name])
         if name not in self._columns:
-            self._columns[name] = pa.nulls(self._size)
+            self._columns[name] = pa.nulls(len(self))
         return self._columns[name]
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._told[1] or name in self._columns
+
     def __len__(self) -> int:
-        return self._size
+        return self._told[0]
 
     @cached_property
     def rows(self) -> np.ndarray:
@@ -61,9 +72,8 @@ class Records:
 
     def blanks(self, name: str) -> int:
         """How many cells of a column are empty; of a file without reading the column."""
-        if name not in self._columns and name in self._blanks:
-            return self._blanks[name]
-        return self._column(name).null_count
+        told = self._told[1].get(name)
+        return self._column(name).null_count if told is None else told
 
     def filled(self, name: str) -> np.ndarray:
         """Where a column is not empty."""
@@ -102,6 +112,8 @@ class Records:
 
     def frame(self, names: Iterable[str], wanted: np.ndarray) -> pd.DataFrame:
         """Some columns of some rows."""
+        names = list(names)
+        self.ready(names)
         at = pa.array(np.flatnonzero(wanted))
         return pa.table({name: self._column(name).take(at) for name in names}).to_pandas(date_as_object=True)
 
@@ -111,12 +123,12 @@ def records_of(forms: Mapping[str, pd.DataFrame | Records]) -> dict[str, Records
     return {table: one if isinstance(one, Records) else Records(one) for table, one in forms.items()}
 
 
-def _blanks(metadata: pq.FileMetaData) -> dict[str, int]:
-    """Empty cells by column, as the file's footer tells them."""
-    found = dict.fromkeys(metadata.schema.names, 0)
-    for group in range(metadata.num_row_groups):
-        of_group = metadata.row_group(group)
-        for place in range(of_group.num_columns):
-            column = of_group.column(place)
-            found[column.path_in_schema] += column.statistics.null_count
-    return found
+def _blanks(metadata: pq.FileMetaData) -> dict[str, int | None]:
+    """Empty cells by column as the file's footer tells them; None where it does not."""
+    names = metadata.schema.names
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    told = [[group.column(place).statistics for group in groups] for place in range(len(names))]
+    return {
+        name: sum(one.null_count for one in own) if all(one and one.has_null_count for one in own) else None
+        for name, own in zip(names, told, strict=True)
+    }

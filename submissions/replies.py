@@ -16,7 +16,7 @@ from submissions.processes import run_all
 from submissions.reading import FileResult
 from submissions.register import answers
 from submissions.register.deadlines import ZONE, BindingDays, Deadlines
-from submissions.register.log import Event, Register
+from submissions.register.log import Event, Recorded, Register
 from submissions.register.states import sendings
 from submissions.returned.returns import Returned, write_return
 from submissions.store import Store
@@ -108,7 +108,7 @@ def reply_to(
         state = "issues" if issues["status"].isin(OPEN).any() else "clean"
     told = state in {"refused", "held"}
     due_before = None
-    if due is not None and row["unit_code"] and row["year"]:
+    if state != "clean" and due is not None and row["unit_code"] and row["year"]:
         due_before = due.last_day(str(row["unit_code"]), int(row["year"])) + timedelta(days=1)
     about = Returned(
         source_hash=name,
@@ -155,22 +155,24 @@ def write_replies(
     due = Deadlines.read(data).binding(register)
     has_answers = bool(answered)
     folder = data / "returned"
-    jobs: list[tuple[Reply, str]] = []
+    tasks: list[tuple[dict, Recorded | None]] = []
     for row in standing.to_dict("records"):
         name = row["source_hash"]
         place = (row["unit_code"], None if pd.isna(row["year"]) else int(row["year"]))
         before = told.get(name)
         if before is not None and name not in touched and before.seq > answered.get(place, 0):
             continue
+        tasks.append((row, before))
+
+    def tell(task: tuple[dict, Recorded | None]) -> tuple[list[Path], Event] | None:
+        row, before = task
         reply = reply_to(store, register if has_answers else None, row, now.astimezone(ZONE).date(), due)
         fingerprint = reply.fingerprint()
-        if before is None or before.body["fingerprint"] != fingerprint or not _stand(folder, before.body["files"]):
-            jobs.append((reply, fingerprint))
-    written: list[Path] = []
-    events = []
-    tasks = [(store, reply, folder) for reply, _ in jobs]
-    for (reply, fingerprint), paths in zip(jobs, run_all(_write_one, tasks, workers), strict=True):
-        written += paths
+        if before is not None and before.body["fingerprint"] == fingerprint and _stand(folder, before.body["files"]):
+            return None
+        # Nothing goes back for one in which nothing was found.
+        is_silent = reply.issues.empty and reply.state not in {"refused", "held"}
+        paths = [] if is_silent else write_reply(store, reply, folder)
         status = reply.issues["status"]
         is_open = status.isin(OPEN)
         severity = reply.issues["severity"]
@@ -184,9 +186,11 @@ def write_replies(
         }
         about = reply.about
         key = f"returned:{about.source_hash}:{fingerprint}"
-        events.append(Event("returned", key, about.unit_code, about.year, about.source_hash, body))
-    register.append(events)
-    return written
+        return paths, Event("returned", key, about.unit_code, about.year, about.source_hash, body)
+
+    done = [one for one in run_all(tell, tasks, workers) if one is not None]
+    register.append(event for _, event in done)
+    return [path for paths, _ in done for path in paths]
 
 
 def _stand(folder: Path, names: Iterable[str]) -> bool:
@@ -199,14 +203,6 @@ def write_reply(store: Store, reply: Reply, folder: Path) -> list[Path]:
     assert original is not None, reply.about.source_hash
     content = original.read_bytes()
     return write_return(folder, content, reply.file_kind or "", reply.about, reply.issues)
-
-
-def _write_one(task: tuple[Store, Reply, Path]) -> list[Path]:
-    """What goes back for one sending; nothing for one in which nothing was found."""
-    store, reply, folder = task
-    if reply.issues.empty and reply.state not in {"refused", "held"}:
-        return []
-    return write_reply(store, reply, folder)
 
 
 def list_issues(data: Path, register: Register | None = None, *, every_sending: bool = False) -> pd.DataFrame:

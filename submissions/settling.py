@@ -3,18 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from submissions.asking import ask, fingerprint_of
-from submissions.copies import Known, find_copies, unit_mismatch
+from submissions.asking import Place, Shelf, ask, fingerprint_of
+from submissions.copies import find_copied_files, unit_mismatch
+from submissions.records import read_columns
 from submissions.register import answers
 from submissions.register.deadlines import ZONE, Deadlines
 from submissions.register.log import Event, Register
 from submissions.register.snapshots import export
-from submissions.register.states import LOCKED_MESSAGE, YEAR_LOCKED, is_locked, sendings
+from submissions.register.states import LOCKED_MESSAGE, YEAR_LOCKED, Locks, order, sendings
 from submissions.rules import load_rules
 from submissions.store import Store
 
@@ -60,27 +62,28 @@ def settle(
     A batch that is killed is settled by the next one: what is decided depends on what was decided before, and on the
     order of year, unit and number, never on when it was read. `again` are files whose bytes were known already.
     """
-    decisions: dict[str, Decision] = {}
     standing = sendings(register)
-    while waiting := _next_round(store, standing):
-        events = []
-        desk = _Desk(store, register, standing, waiting, units, now)
-        for row in waiting:
-            decisions[row["source_hash"]] = decision = desk.decide(row)
-            events += _events(store, row, decision)
-        register.append(events)
+    desk = _Desk(store, register, standing, units, now)
+    decisions: dict[str, Decision] = {}
+    events: list[Event] = []
+    for waiting in _rounds(store, standing):
+        for row, decision in desk.decide(waiting):
+            decisions[row["source_hash"]] = decision
+            events += desk.events(row, decision)
+    events += _duplicates(register, again, events)
+    if register.append(events):
         standing = sendings(register)
-    if duplicates := _duplicates(register, again):
-        register.append(duplicates)
-        standing = sendings(register)
-    asked = ask(store, standing, {name: one.state for name, one in decisions.items()}, workers=workers)
-    years = sorted({int(year) for year in standing["year"].dropna()})
-    export(register, units, years, store.root, today=now.astimezone(ZONE).date(), deadlines=Deadlines.read(data))
+    states = {name: one.state for name, one in decisions.items()}
+    asked = ask(store, standing, states, shelf=desk.shelf, workers=workers)
+    if store.base is None:
+        # A check's own store is read by no warehouse.
+        years = sorted({int(year) for year in standing["year"].dropna()})
+        export(register, units, years, store.root, today=now.astimezone(ZONE).date(), deadlines=Deadlines.read(data))
     return Settled(decisions, asked)
 
 
-def _next_round(store: Store, standing: pd.DataFrame) -> list[dict[str, object]]:
-    """The sendings to be decided next, one of each unit: the next of a unit may depend on it."""
+def _rounds(store: Store, standing: pd.DataFrame) -> Iterator[list[dict[str, object]]]:
+    """The sendings that wait, in rounds of one of each unit: the next of a unit may depend on it."""
     firsts = standing[standing["state"] != "duplicate"].drop_duplicates("source_hash", keep="last")
     known = firsts.set_index("source_hash")["state"]
     decided = set(known.index[~known.isin(["received", "refused"])])
@@ -89,60 +92,82 @@ def _next_round(store: Store, standing: pd.DataFrame) -> list[dict[str, object]]
     # A refused file that was read again (a heading was adopted, a list grew) has another answer now.
     same = (read["source_hash"].map(known) == "refused") & (read["source_hash"].map(codes) == read["refusal_code"])
     read = read[~same]
-    order = ["year", "source_kind", "unit_code", "sent_no", "prepared_on", "received_at", "source_hash"]
-    read = read.sort_values(order, na_position="first", kind="stable")
+    by = ["year", "source_kind", "unit_code", "sent_no", "prepared_on", "received_at", "source_hash"]
+    read = read.sort_values(by, na_position="first", kind="stable")
     # What could not be read depends on nothing.
     place = read["unit_code"].where(read["state"] == "accepted", read["source_hash"]).fillna("")
-    return read[~place.duplicated()].astype(object).where(read.notna(), None).to_dict("records")
+    for _, waiting in read.groupby(place.groupby(place).cumcount()):
+        yield waiting.astype(object).where(waiting.notna(), None).to_dict("records")
 
 
 class _Desk:
-    """What a round of decisions is made with: what counts so far, and what the round's own files look like."""
+    """What decisions are made with: what counts so far, and what the sendings at hand look like."""
 
     def __init__(
-        self,
-        store: Store,
-        register: Register,
-        standing: pd.DataFrame,
-        waiting: Sequence[Mapping],
-        units: pd.DataFrame,
-        now: datetime,
+        self, store: Store, register: Register, standing: pd.DataFrame, units: pd.DataFrame, now: datetime
     ) -> None:
+        self.shelf = Shelf(store)
         self._store = store
-        self._register = register
-        self._in_force = {
-            (unit, int(year)): name
-            for unit, year, name in standing.loc[
-                standing["is_in_force"] & (standing["source_kind"] == "unit"), ["unit_code", "year", "source_hash"]
-            ].itertuples(index=False)
+        self._locks = Locks()
+        for record in register.read(["locked", "unlocked"]):
+            self._locks.take(record)
+        counting = standing[standing["is_in_force"] & (standing["source_kind"] == "unit")]
+        self._in_force: dict[Place, Mapping[str, object]] = {
+            (row["unit_code"], int(row["year"])): row
+            for row in counting.astype(object).where(counting.notna(), None).to_dict("records")
         }
-        read = [row for row in waiting if row["state"] == "accepted" and row["source_kind"] == "unit"]
-        self._round = {(row["unit_code"], row["year"]): place for place, row in enumerate(read)}
-        self._units = {*units["unit_code"], *(unit for unit, _ in self._in_force)}
+        self._listed = set(units["unit_code"])
+        self._told_before = set(standing["source_hash"])
         self._year = now.astimezone(ZONE).year
+        self._round: dict[Place, int] = {}
+        # A few thousand numbers; the others are read again where they are needed.
+        self._counts = lru_cache(1000)(self._read_counts)
+
+    def decide(self, waiting: Sequence[Mapping[str, object]]) -> Iterator[tuple[Mapping[str, object], Decision]]:
+        """Decide a round of sendings of different units; what is accepted counts from the next round on."""
+        read = [row for row in waiting if row["state"] == "accepted" and row["source_kind"] == "unit"]
+        self._round = {(row["unit_code"], row["year"]): number for number, row in enumerate(read)}
+        self._units = {*self._listed, *(unit for unit, _ in self._in_force), *(row["unit_code"] for row in read)}
         # Copies are of this year or the last, or of the unit's own years before.
         years = {year for row in read for year in (row["year"], row["year"] - 1)}
         own = {row["unit_code"] for row in read}
-        others = [
-            (unit, year, name)
-            for (unit, year), name in self._in_force.items()
-            if (year in years or unit in own) and (unit, year) not in self._round
+        beside = [
+            (row["source_hash"], place)
+            for place, row in self._in_force.items()
+            if (place[1] in years or place[0] in own) and place not in self._round
         ]
-        others += [(row["unit_code"], row["year"], row["source_hash"]) for row in read]
-        self._known = Known((unit, year, fingerprint_of(store, name)) for unit, year, name in others)
+        beside += [(row["source_hash"], (row["unit_code"], row["year"])) for row in read]
+        self._beside = self.shelf.among(beside)
+        accepted = []
+        for row in waiting:
+            decision = self._decision(row)
+            if decision.state == "accepted" and row["source_kind"] == "unit":
+                accepted.append(row)
+            yield row, decision
+        for row in accepted:
+            place = (row["unit_code"], row["year"])
+            standing = self._in_force.get(place)
+            if standing is None or _order(row) > _order(standing):
+                self._in_force[place] = row
 
-    def decide(self, row: Mapping[str, object]) -> Decision:
+    def _read_counts(self, name: str) -> dict[str, dict[str, object]]:
+        """Of each form its title and its rows."""
+        columns = ["form", "form_title", "rows_in", "loaded", "held_back"]
+        form, *told = read_columns(self._store.find(self._store.counts, name), columns).values()
+        return {one: dict(zip(columns[1:], line, strict=True)) for one, *line in zip(form, *told, strict=True)}
+
+    def _decision(self, row: Mapping[str, object]) -> Decision:
         if row["state"] != "accepted":
             return Decision("refused", row["refusal_code"], row["refusal_message"])
-        counts = self._store.counts_of(row["source_hash"]).set_index("form")["rows_in"]
-        empty = [form for form in KEY_FORMS if counts.get(form, 1) == 0]
+        counts = self._counts(row["source_hash"])
+        empty = [form for form in KEY_FORMS if form in counts and counts[form]["rows_in"] == 0]
         if empty:
-            titles = self._store.counts_of(row["source_hash"]).set_index("form")["form_title"]
             return Decision(
                 "held",
                 "NO_ROWS",
-                f"{', '.join(titles[form] for form in empty)} chỉ có tiêu đề, không có dòng nào. Số liệu đang có "
-                "hiệu lực được giữ nguyên; nếu đúng là không có gì để báo cáo, hãy báo Ban Tổ chức xác nhận.",
+                f"{', '.join(counts[form]['form_title'] for form in empty)} chỉ có tiêu đề, không có dòng nào. "
+                "Số liệu đang có hiệu lực được giữ nguyên; nếu đúng là không có gì để báo cáo, hãy báo Ban Tổ chức "
+                "xác nhận.",
             )
         if row["source_kind"] != "unit":
             return self._locked(row) or Decision("accepted")
@@ -151,18 +176,18 @@ class _Desk:
             or self._ahead(row)
             or self._of_another_unit(row)
             or self._copied(row)
-            or self._fewer(row, counts)
+            or self._fewer(row)
             or Decision("accepted")
         )
 
     def _locked(self, row: Mapping[str, object]) -> Decision | None:
-        if not is_locked(self._register, row["year"], row["unit_code"]):
+        if not self._locks.hold(row["unit_code"], row["year"]):
             return None
         return Decision("held", YEAR_LOCKED, LOCKED_MESSAGE.format(year=row["year"]))
 
     def _of_another_unit(self, row: Mapping[str, object]) -> Decision | None:
-        organisations = self._store.form_frame("organisations", row["source_hash"])
-        found = unit_mismatch(organisations, row["unit_code"], self._units)
+        path = self._store.find(self._store.form("organisations"), row["source_hash"])
+        found = unit_mismatch(pd.DataFrame(read_columns(path, ["org_code"])), row["unit_code"], self._units)
         if found is None:
             return None
         return Decision(
@@ -174,7 +199,8 @@ class _Desk:
 
     def _copied(self, row: Mapping[str, object]) -> Decision | None:
         place = (row["unit_code"], row["year"])
-        for found in find_copies(fingerprint_of(self._store, row["source_hash"]), self._known, *place):
+        own = fingerprint_of(self._store, row["source_hash"])
+        for found in find_copied_files(own, self.shelf.known, *place, self._beside):
             other = (found.other_unit, found.other_year)
             later = self._round.get(other, -1) > self._round[place]
             if found.kind not in {"last_year", "other_unit"} or (later and other not in self._in_force):
@@ -201,19 +227,20 @@ class _Desk:
             f"Trang bìa ghi năm {row['year']}, là năm chưa tới. Hãy kiểm tra lại “Kỳ báo cáo”.",
         )
 
-    def _fewer(self, row: Mapping[str, object], counts: pd.Series) -> Decision | None:
+    def _fewer(self, row: Mapping[str, object]) -> Decision | None:
         """Far fewer rows than what stands for the year, else than the year before."""
         least = load_rules().threshold("far_fewer_rows")
+        counts = self._counts(row["source_hash"])
         for year, whose in ((row["year"], "lần gửi đang có hiệu lực"), (row["year"] - 1, "năm trước")):
             standing = self._in_force.get((row["unit_code"], year))
             if standing is None:
                 continue
-            then = self._store.counts_of(standing).set_index("form")
-            fewer = [
-                f"{then.at[form, 'form_title']}: {counts.get(form, 0)} dòng, {whose} {then.at[form, 'rows_in']} dòng"
-                for form in KEY_FORMS
-                if form in then.index and counts.get(form, 0) < least * then.at[form, "rows_in"]
-            ]
+            fewer = []
+            for form in KEY_FORMS:
+                then = self._counts(standing["source_hash"]).get(form)
+                now = counts[form]["rows_in"] if form in counts else 0
+                if then is not None and now < least * then["rows_in"]:
+                    fewer.append(f"{then['form_title']}: {now} dòng, {whose} {then['rows_in']} dòng")
             if fewer:
                 return Decision(
                     "held",
@@ -224,48 +251,59 @@ class _Desk:
             return None
         return None
 
+    def events(self, row: Mapping[str, object], decision: Decision) -> Iterator[Event]:
+        """What the register is told of a sending: that it came, what became of it, and what was explained in it."""
+        name, unit, store = row["source_hash"], row["unit_code"], self._store
+        year = None if row["year"] is None else int(row["year"])
+        counts = self._counts(name).items()
+        severities = read_columns(store.find(store.issues, name), ["severity"])["severity"]
+        body = {
+            "file_name": row["file_name"],
+            "size_bytes": int(row["size_bytes"]),
+            "kind": row["source_kind"],
+            "form_version": row["form_version"],
+            "sent_no": None if row["sent_no"] is None else int(row["sent_no"]),
+            "prepared_on": None if row["prepared_on"] is None else row["prepared_on"].isoformat(),
+            "claimed_unit": row["claimed_unit"],
+            "counts": {form: {key: one[key] for key in ("rows_in", "loaded", "held_back")} for form, one in counts},
+            "errors": severities.count("error"),
+        }
+        place = (unit or row["claimed_unit"], year, name)
+        yield Event("received", f"received:{name}", *place, body, at=row["received_at"])
+        told = {"code": decision.code, "message": decision.message} if decision.code else {}
+        if name in self._told_before:
+            # A file that is read again (a heading was adopted, a list grew) says more than the first time.
+            told = body | told
+        yield Event(decision.state, f"{decision.state}:{name}:{decision.code}:{row['reading_context']}", *place, told)
+        path = store.explanations / f"{name}.parquet"
+        if path.exists():
+            for given in pd.read_parquet(path).to_dict("records"):
+                yield answers.explanation(
+                    given["unit_code"],
+                    int(given["year"]),
+                    name,
+                    given["issue_id"],
+                    given["numbers"],
+                    given["code"],
+                    given["text"],
+                )
 
-def _events(store: Store, row: Mapping[str, object], decision: Decision) -> Iterator[Event]:
-    """What the register is told of a sending: that it came, what became of it, and what was explained in it."""
-    name, unit = row["source_hash"], row["unit_code"]
-    year = None if row["year"] is None else int(row["year"])
-    counts = store.counts_of(name)
-    numbers = counts.set_index("form")[["rows_in", "loaded", "held_back"]].astype(int)
-    severities = store.issues_of(name)["severity"]
-    body = {
-        "file_name": row["file_name"],
-        "size_bytes": int(row["size_bytes"]),
-        "kind": row["source_kind"],
-        "form_version": row["form_version"],
-        "sent_no": None if row["sent_no"] is None else int(row["sent_no"]),
-        "prepared_on": None if row["prepared_on"] is None else row["prepared_on"].isoformat(),
-        "claimed_unit": row["claimed_unit"],
-        "counts": numbers.to_dict("index"),
-        "errors": int((severities == "error").sum()),
-    }
-    place = (unit or row["claimed_unit"], year, name)
-    yield Event("received", f"received:{name}", *place, body, at=row["received_at"])
-    told = {"code": decision.code, "message": decision.message} if decision.code else {}
-    yield Event(decision.state, f"{decision.state}:{name}:{decision.code}:{row['reading_context']}", *place, told)
-    path = store.explanations / f"{name}.parquet"
-    if path.exists():
-        for given in pd.read_parquet(path).to_dict("records"):
-            yield answers.explanation(
-                given["unit_code"],
-                int(given["year"]),
-                name,
-                given["issue_id"],
-                given["numbers"],
-                given["code"],
-                given["text"],
-            )
+
+def _order(row: Mapping[str, object]) -> tuple:
+    """As the register ranks sendings; a row of the store has a date where the register has its text."""
+    day = row["prepared_on"]
+    return order({**row, "prepared_on": day if day is None or isinstance(day, str) else day.isoformat()})
 
 
-def _duplicates(register: Register, again: "Sequence[tuple[Claim, str]]") -> list[Event]:
-    """Bytes that came again under another name, or in another unit's inbox; the same file looked at again is none."""
+def _duplicates(register: Register, again: "Sequence[tuple[Claim, str]]", now: Sequence[Event]) -> list[Event]:
+    """Bytes that came again under another name, or in another unit's inbox; the same file looked at again is none.
+
+    `now` are the events of this batch.
+    """
     if not again:
         return []
-    received = {record.source_hash: record for record in register.read(["received"])}
+    received = {one.source_hash: one for one in now if one.kind == "received"}
+    received |= {record.source_hash: record for record in register.read(["received"])}
     events = []
     for claim, name in again:
         first = received.get(name)

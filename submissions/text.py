@@ -2,7 +2,10 @@
 
 import re
 import unicodedata
+from bisect import bisect_right
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 
 _ZERO_WIDTH = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 _CONTROLS = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
@@ -34,10 +37,11 @@ _OLD_TONE = re.compile(
 )
 _PLAIN = re.compile(r"[A-Za-z0-9./-]*")
 """Codes, numbers and dates: nothing to repair."""
-_UNUSUAL_SPACES = "\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_UNCLEAN = re.compile(
-    rf"^ | $|  |[{_ZERO_WIDTH}{_CONTROLS}{_UNUSUAL_SPACES}{''.join(_SAME)}\u0370-\u03ff\u0400-\u04ff]|_x00"
-)
+_UNUSUAL_SPACES = "\t\v-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_UNCLEAN_LETTERS = rf"{_ZERO_WIDTH}{_CONTROLS}{_UNUSUAL_SPACES}{''.join(_SAME)}\u0370-\u03ff\u0400-\u04ff"
+_UNCLEAN = re.compile(rf"^ | $|  |[\n{_UNCLEAN_LETTERS}]|_x00")
+_UNCLEAN_LINE = re.compile(f"[{_UNCLEAN_LETTERS}]"), re.compile(r" (?=\n)|  |\n |_x00"), _OLD_TONE
+"""The same in one text a line: three looks that begin with a letter are quicker than one."""
 
 
 def _modern_tone(match: re.Match[str]) -> str:
@@ -60,6 +64,21 @@ def _repaired(text: str) -> str:
         text = _WORD.sub(_latin, text)
     # What was not shown may have stood between a letter and its mark.
     return _OLD_TONE.sub(_modern_tone, unicodedata.normalize("NFC", text))
+
+
+def clean_all(texts: Sequence[str]) -> list[str]:
+    """`clean` of every text; they are looked through together, since few need anything."""
+    if _PLAIN.fullmatch("".join(texts)):
+        return list(texts)
+    joined = f"\n{unicodedata.normalize('NFC', chr(10).join(texts))}\n"
+    lines = joined.split("\n")[1:-1]
+    if len(lines) != len(texts):
+        return [clean(text) for text in texts]
+    if unclean := [found.end() - 1 for look in _UNCLEAN_LINE for found in look.finditer(joined)]:
+        starts = list(accumulate((len(line) + 1 for line in lines), initial=1))
+        for place in {bisect_right(starts, at) - 1 for at in unclean}:
+            lines[place] = clean(lines[place])
+    return lines
 
 
 def clean(text: str) -> str:

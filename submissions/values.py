@@ -44,7 +44,7 @@ import numpy as np
 from submissions.files.legacy import doubtful, is_doubtful
 from submissions.files.source import ErrorCell, Uncalculated
 from submissions.form_set import Column, period
-from submissions.text import clean, fold
+from submissions.text import clean, clean_all, fold
 
 Parsed = tuple[object, str | None]
 """A value (None where there is none) and the rule that the cell breaks (None where it is lawful)."""
@@ -205,12 +205,17 @@ def _written_day(text: str) -> tuple[date | None, tuple[int, int] | None]:
         return None, order
 
 
+def _days_allowed(column: Column, year: int) -> tuple[date, date]:
+    """The first and the last day that a cell of a column may have."""
+    if column.within is None:
+        return FIRST_DAY, LAST_DAY
+    first, last = period(column.within, year)
+    return first or FIRST_DAY, last
+
+
 def _date(column: Column, year: int, evidence: Evidence) -> Callable[[object], Parsed]:
     """The function that reads a day of a column, inside its period."""
-    first, last = FIRST_DAY, LAST_DAY
-    if column.within is not None:
-        start, last = period(column.within, year)
-        first = start or first
+    first, last = _days_allowed(column, year)
     month_first = "md" in evidence and "dm" not in evidence
     turned = "turned" in evidence
 
@@ -358,17 +363,41 @@ def parse_column(
     """
     values = np.full(len(distinct), None, dtype=object)
     rules = np.full(len(distinct), None, dtype=object)
-    positions = np.flatnonzero(~blanks).tolist()
-    if column.type == "text" and column.list is None:
-        texts = [distinct[position] for position in positions]
-        doubts = doubtful(text for text in texts if isinstance(text, str))
-        for position, text in zip(positions, texts, strict=True):
-            if type(text) is str and text not in doubts and text not in _ERRORS:
-                values[position] = clean(text)
-            else:
-                values[position], rules[position] = parse_text(text)
-        return values, rules
+    positions = np.flatnonzero(~blanks)
+    plain = _plain_values(column, distinct[positions].tolist(), year, evidence)
+    values[positions] = plain
     parse = parser(column, spellings, year, evidence)
-    for position in positions:
-        values[position], rules[position] = parse(distinct[position])
+    for place, value in enumerate(plain):
+        if value is None:
+            position = positions[place]
+            values[position], rules[position] = parse(distinct[position])
     return values, rules
+
+
+def _plain_values(column: Column, cells: list[object], year: int, evidence: Evidence) -> list[object]:
+    """The values of cells that are as they should be, as most are; None for those that `parser` is to look at."""
+    if column.list is None and column.type == "text":
+        doubts = doubtful(cell for cell in cells if isinstance(cell, str)) | _ERRORS
+        texts = zip(cells, _clean_texts(cells), strict=True)
+        return [None if cell in doubts else text for cell, text in texts]
+    if column.list is None and column.type == "code":
+        pattern = None if column.card_when else column.pattern
+        texts = _clean_texts(cells)
+        if pattern is not None:
+            fits = re.compile(pattern, re.ASCII).fullmatch
+            return [text if text and fits(text) else None for text in texts]
+        return [None if text is None or text in _ERRORS or _SCIENTIFIC.fullmatch(text) else text for text in texts]
+    if column.type == "date" and not evidence & {"turned", "md"}:
+        first, last = _days_allowed(column, year)
+        days = [
+            cell if cell.__class__ is date else _written_day(cell)[0] if cell.__class__ is str else None
+            for cell in cells
+        ]
+        return [day if day is not None and first <= day <= last else None for day in days]
+    return [None] * len(cells)
+
+
+def _clean_texts(cells: list[object]) -> list[str | None]:
+    """The cells that are texts, clean; None for the others."""
+    texts = iter(clean_all([cell for cell in cells if cell.__class__ is str]))
+    return [next(texts) if cell.__class__ is str else None for cell in cells]

@@ -743,7 +743,7 @@ def _data_rows(
             if isinstance(cell := table[key].distinct[place], str) and heading_key(cell) in column.headings
         ]
         # No code begins with such a word; a text may: ``Tổng số hóa dữ liệu``.
-        if dropped := [*again, *_totals_among(table[key], form_set, whole=column.type != "code")]:
+        if dropped := [*again, *_totals_among(table[key], form_set, places, whole=column.type != "code")]:
             keep &= ~table[key].where(dropped)
     return np.flatnonzero(keep)
 
@@ -762,14 +762,18 @@ def _is_total(row: Sequence[object], form_set: FormSet) -> bool:
     return _totals(form_set.total_rows)[1].match(fold(text)) is not None
 
 
-def _totals_among(column: CellColumn, form_set: FormSet, *, whole: bool = True) -> list[int]:
-    """Positions of the distinct cells that are words for a total, or only begin with one: ``Cộng xã Một``."""
+def _totals_among(
+    column: CellColumn, form_set: FormSet, places: Iterable[int] | None = None, *, whole: bool = True
+) -> list[int]:
+    """Positions of the distinct cells that are words for a total, or only begin with one: ``Cộng xã Một``.
+
+    Where `places` are given, only those cells are looked at.
+    """
     initials, pattern, beginning = _totals(form_set.total_rows)
     pattern = pattern if whole else beginning
+    cells = enumerate(column.distinct) if places is None else ((place, column.distinct[place]) for place in places)
     return [
-        place
-        for place, cell in enumerate(column.distinct)
-        if cell.__class__ is str and cell[:1] in initials and pattern.match(fold(cell))
+        place for place, cell in cells if cell.__class__ is str and cell[:1] in initials and pattern.match(fold(cell))
     ]
 
 

@@ -99,7 +99,7 @@ def test_intake_reads_a_folder_says_what_became_of_each_file_and_fails_when_one_
     result = thucchat("--data", tmp_path, "intake", whole.inbox)
 
     assert result.returncode == 1
-    assert result.stdout.count("đã nhận  ") == 8
+    assert result.stdout.count("đã đọc  ") == 8
     assert "trả lại" in result.stdout
     assert re.search(r"[\d.]+ dòng = [\d.]+ nạp \+ [\d.]+ giữ lại", result.stdout)
     assert not CARD.search(result.stdout)

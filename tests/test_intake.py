@@ -8,16 +8,20 @@ import subprocess
 import sys
 import time
 import unicodedata
+from datetime import UTC, datetime
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 
+from submissions import drift
 from submissions.intake import find_files, take_in
 from submissions.pseudonyms import load_secret, member_keys
 from submissions.register.log import Register
+from submissions.register.states import sendings
 from submissions.replies import list_issues
 from submissions.store import Store
 from tests.workbooks import Layout, changed, take_one, unit_forms, write_register, write_unit
@@ -244,7 +248,7 @@ def test_a_file_of_a_unit_that_is_not_on_the_list_is_refused_until_the_list_name
     assert list(pd.read_parquet(data / "store" / "units.parquet")["unit_code"]) == ["67.001", "67.002"]
 
 
-def test_links_pipes_and_files_that_are_gone_fail_alone_and_nothing_waits_for_them(inbox, data):
+def test_links_and_pipes_are_refused_and_files_that_are_gone_fail_alone_and_nothing_waits_for_them(inbox, data):
     write_unit(inbox / "a.xlsx")
     (inbox / "link.xlsx").symlink_to(inbox / "a.xlsx")
     os.mkfifo(inbox / "pipe.xlsx")
@@ -252,8 +256,8 @@ def test_links_pipes_and_files_that_are_gone_fail_alone_and_nothing_waits_for_th
 
     files = take_in(named, data=data, workers=1).files
 
-    assert [file.state for file in files] == ["accepted", "failed", "failed", "failed"]
-    assert len({file.message for file in files}) == 4
+    assert [file.state for file in files] == ["accepted", "refused", "refused", "failed"]
+    assert [file.code for file in files] == ["", "NOT_A_REGULAR_FILE", "NOT_A_REGULAR_FILE", "NO_SUCH_FILE"]
     assert find_files([inbox]) == ([inbox / "a.xlsx"], [inbox / "link.xlsx", inbox / "pipe.xlsx"])
 
 
@@ -366,3 +370,20 @@ def test_only_its_owner_reads_the_store_and_the_secret(inbox, data):
     assert stat.S_IMODE((data / "store").stat().st_mode) == 0o700
     assert stat.S_IMODE((data / "secrets").stat().st_mode) == 0o700
     assert stat.S_IMODE((data / "secrets" / "member_key").stat().st_mode) == 0o600
+
+
+def test_a_correction_that_was_refused_for_its_heading_counts_once_the_heading_is_adopted(inbox, data):
+    write_unit(inbox / "a.xlsx")
+    second = write_unit(inbox / "b.xlsx", changed("members", 1, school="THCS"), cover={"sent_no": 2}).path
+    book = openpyxl.load_workbook(second)
+    next(cell for row in book["Biểu 3"].iter_rows() for cell in row if cell.value == "Dân tộc").value = "Tộc người"
+    book.save(second)
+    refused = take_in([inbox], data=data, workers=1).files[1]
+    drift.adopt(data, "B12-2021", "Biểu 3", "ethnicity", "Tộc người", by="BTC", at=datetime.now(UTC))
+
+    take_in([inbox], data=data, workers=1)
+
+    assert refused.code == "MISSING_HEADING"
+    with Register.open(data / "register.sqlite") as register:
+        sent = sendings(register).sort_values("sent_no")
+    assert list(zip(sent["sent_no"], sent["state"], strict=True)) == [(1, "replaced"), (2, "accepted")]

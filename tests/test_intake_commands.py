@@ -132,7 +132,7 @@ def test_the_register_tells_who_owes_what_and_a_held_sending_counts_once_it_is_c
     assert {row["unit_code"]: row["state"] for row in owed["rows"]} == {"67.001": "late", "67.002": "overdue"}
     assert owed["rates"][0]["reporting_rate"] == 0.5
     changes = json.loads(run(thucchat, data, "changes", "67.001", "2024", "--json").stdout)["rows"]
-    assert [(row["form"], row["column"], row["after"]) for row in changes] == [("Biểu 3", "school", "THCS")]
+    assert [(row["form"], row["column"], row["after"]) for row in changes] == [("Biểu 3", "Học vấn phổ thông", "THCS")]
     assert run(thucchat, data, "register", "verify").returncode == 0
 
 

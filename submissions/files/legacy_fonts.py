@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from submissions.files.legacy import BEYOND, Legacy, convert, encoding_of_font, is_doubtful
+from submissions.files.legacy import BEYOND, TCVN3, Legacy, convert, encoding_of_font, is_doubtful
 
 _UPPER_LATIN = re.compile("[\u0080-\u00ff]")
 
@@ -33,7 +33,7 @@ def _piece(text: str, font: str, detected: Legacy) -> tuple[str, str]:
         return made, "kept"
     # Spaces and quotation marks stand in texts of any encoding.
     left = {letter for letter in _UPPER_LATIN.findall(text) if letter.isalpha()}
-    if any(convert(letter, encoding) == letter for letter in left) and encoding == "tcvn3":
+    if encoding == "tcvn3" and not left <= TCVN3.keys():
         # A letter that the encoding lacks: the text may be Unicode under an old font.
         return text, "doubtful" if made != text else "kept"
     return made, "converted"

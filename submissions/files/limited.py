@@ -19,7 +19,8 @@ from submissions.files.codes import refused
 from submissions.files.source import RefusedError
 
 MEMORY = 2**30
-SECONDS = 10
+SECONDS = 8
+"""Seconds of the clock for one file: with start and end an answer comes within ten."""
 _LARGEST_ANSWER = 2**30
 _NEW_USERS, _NEW_NETWORK = 0x10000000, 0x40000000
 _DEATH_SIGNAL = 1

@@ -120,6 +120,20 @@ def _refuse_others(package: Package) -> None:
     for start, what in (("word/", "đây là văn bản Word"), ("ppt/", "đây là bản trình chiếu PowerPoint")):
         if any(name.startswith(start) for name in names) and not any(name.startswith("xl/") for name in names):
             raise refused("NOT_A_WORKBOOK", what=what)
+    _refuse_doctypes(package)
+
+
+def _refuse_doctypes(package: Package) -> None:
+    """No part may declare a document type, not even one that nobody here reads: Excel will read it."""
+    for name in package.names:
+        lower = name.lower()
+        # Sheets and texts are looked over when they are read.
+        if lower.endswith((".xml", ".rels", ".vml")) and not lower.startswith(
+            ("xl/worksheets/sheet", "xl/sharedstrings")
+        ):
+            data = package.read(name)
+            if any("<!DOCTYPE".encode(encoding) in data for encoding in ("ascii", "utf-16-le", "utf-16-be")):
+                raise refused("DOCTYPE", part=name)
 
 
 def _part(package: Package, name: str) -> etree._Element | None:

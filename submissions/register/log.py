@@ -186,6 +186,14 @@ class Register:
         register._migrate()
         return register
 
+    @classmethod
+    def scratch(cls, path: Path) -> Self:
+        """An empty register at a path that is thrown away: without the guards and migrations of one that is kept."""
+        register = cls(_sqlite(path.absolute()), str(path))
+        with register._transaction(write=True) as connection:
+            _EVENTS.metadata.create_all(connection)
+        return register
+
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()

@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -93,7 +93,7 @@ def sendings(register: Register, deadlines: "Deadlines | None" = None) -> pd.Dat
     In force is the last accepted of a unit and year in the order of `submissions.store.Store.read_submissions`
     (`sent_no`, `prepared_on`, `received_at`, `source_hash`); the accepted ones before it are "replaced" by the next.
     """
-    rows = _fold(register.read([*OF_A_FILE, "locked", "unlocked"]))
+    rows = _fold(register.read([*OF_A_FILE, "returned", "locked", "unlocked"]))
     _rank(rows)
     for row in rows:
         if row["counts"] is not None:
@@ -130,6 +130,11 @@ def _fold(records: Iterable[Recorded]) -> list[_Sending]:
                     _decide(files[name], "accepted", record)
             continue
         name, body = record.source_hash, record.body
+        if record.kind == "returned":
+            # What was told to the unit last: how many errors and queries were open.
+            if (told := files.get(name)) is not None:
+                told |= {key: body[key] for key in ("errors", "queries") if key in body}
+            continue
         if record.kind == "duplicate" and body.get("of", name) == name:
             # The same bytes once more: a receipt of its own, and what is in the file is known.
             row = begin(record, "duplicate")
@@ -191,7 +196,7 @@ def _rank(rows: list[_Sending]) -> None:
         own = [row for row in group if row["replaced_by"] is None or row["replaced_by"] != row["source_hash"]]
         for number, row in enumerate(own, start=1):
             row["number"] = number
-        accepted = sorted((row for row in group if row["state"] == "accepted"), key=_order)
+        accepted = sorted((row for row in group if row["state"] == "accepted"), key=order)
         for row, later in pairwise(accepted):
             row["state"] = "replaced"
             row["replaced_by"] = later["source_hash"]
@@ -199,7 +204,8 @@ def _rank(rows: list[_Sending]) -> None:
             accepted[-1]["is_in_force"] = True
 
 
-def _order(row: _Sending) -> tuple:
+def order(row: Mapping[str, object]) -> tuple:
+    """What sendings of a unit and year are ranked by, from `sent_no`, `prepared_on`, `received_at`, `source_hash`."""
     # What the cover does not say stands first, as in the store.
     return (
         (row["sent_no"] is not None, row["sent_no"] or 0),

@@ -1,7 +1,12 @@
 """The one-page summary of a sending: what is to be mended, what clears most, what was loaded; as a page and as JSON."""
 
 import json
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import jinja2
 
 _TEMPLATE = Path(__file__).with_name("summary.html")
 
@@ -13,11 +18,15 @@ def summary_json(facts: dict[str, object]) -> bytes:
 
 def summary_page(facts: dict[str, object]) -> bytes:
     """The summary for people: one HTML file without anything outside it, printing on one A4 page."""
+    return _page().render(**facts).encode()
+
+
+@cache
+def _page() -> "jinja2.Template":
     import jinja2
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["number"] = lambda count: f"{int(count):,}".replace(",", ".")
-    page = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return page.render(**facts).encode()
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
