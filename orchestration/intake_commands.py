@@ -253,22 +253,15 @@ def list_forms(folders: Folders) -> None:
     Ví dụ:
       thucchat forms list
     """
-    from dataclasses import asdict
+    from orchestration import registers, terminal
 
-    import pandas as pd
-
-    from orchestration import terminal
-    from submissions.drift import list_aliases
-    from submissions.form_set import form_sets_of
-
-    sets = form_sets_of(folders.data)
+    sets = registers.form_sets_of(folders.data)
     terminal.show_table(
         "Bộ biểu",
         ["Mã", "Tên", "Từ năm", "Đến năm"],
         [(one.form_set, one.title, one.years.first or "", one.years.last or "") for one in sets.values()],
     )
-    aliases = pd.DataFrame([asdict(alias) for alias in list_aliases(folders.data)])
-    terminal.show_frame("Tiêu đề đã nhận thêm", aliases)
+    terminal.show_frame("Tiêu đề đã nhận thêm", registers.adopted_headings(folders.data))
 
 
 @click.group(

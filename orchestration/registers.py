@@ -10,6 +10,8 @@ import pandas as pd
 from orchestration.problems import ProblemError, reason
 from orchestration.settings import Folders, settings
 from submissions import changes
+from submissions.drift import list_aliases
+from submissions.form_set import form_sets_of
 from submissions.queries import read_sending
 from submissions.register import deadlines, rates, states
 from submissions.register.log import Register, RegisterError
@@ -75,6 +77,25 @@ def full_hash(register: Register, begin: str) -> str:
             "Xem: thucchat register --sendings"
         )
     return hashes[0]
+
+
+def adopted_headings(data: Path) -> pd.DataFrame:
+    """The headings that were adopted: form set, title of the form, agreed heading, the new one, who and when."""
+    sets = form_sets_of(data)
+    rows = []
+    for alias in list_aliases(data):
+        form = sets[alias.form_set].by_table[alias.form]
+        rows.append(
+            {
+                "form_set": alias.form_set,
+                "form": form.title,
+                "column": form.by_key[alias.column].heading,
+                "heading": alias.heading,
+                "by": alias.by,
+                "at": pd.Timestamp(alias.at),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def write_template(path: Path, folders: Folders, unit: str, year: int) -> str:

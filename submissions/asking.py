@@ -1,7 +1,7 @@
 """Asking: the queries about sendings that count or wait, kept beside their issues; anew when last year's changes."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,21 +64,27 @@ def ask(
     *,
     shelf: Shelf | None = None,
     workers: int | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> dict[str, int]:
     """Write ``queries/<hash>.parquet`` for the sendings decided now and for those that follow them a year later.
 
+    Those that have none though they count or are held are asked about too: a batch was killed before it did (`forget`).
+
     `standing` is the register's fold, `decided` the state of each sending decided in this batch, by hash, `shelf` what
-    fingerprints are at hand. Returns how many queries each sending has, by hash.
+    fingerprints are at hand, `meanwhile` what else is to be done. Returns how many queries each sending has, by hash.
     """
     units = standing[(standing["source_kind"] == "unit") & standing["year"].notna()]
     places: dict[str, Place] = {}
     in_force: dict[Place, str] = {}
-    told = ["source_hash", "unit_code", "year", "is_in_force"]
-    for name, unit, year, counts in units[told].itertuples(index=False):
+    told = ["source_hash", "unit_code", "year", "is_in_force", "state"]
+    unasked = set()
+    for name, unit, year, counts, state in units[told].itertuples(index=False):
         places[name] = (unit, int(year))
         if counts:
             in_force[places[name]] = name
-    wanted = {name for name, state in decided.items() if state in {"accepted", "held"} and name in places}
+        if (counts or state == "held") and store.find(store.queries, name) is None:
+            unasked.add(name)
+    wanted = {name for name, state in decided.items() if state in {"accepted", "held"} and name in places} | unasked
     # What a killed batch had decided and not asked about yet.
     counting = units.loc[units["state"].isin(["accepted", "held", "replaced"]), "source_hash"]
     wanted |= set(counting) & store.received() - {path.stem for path in store.queries.glob("*.parquet")}
@@ -89,6 +95,7 @@ def ask(
         unit, year = places[name]
         of_unit[unit].append(_Question(name, unit, year, in_force.get((unit, year - 1))))
     if not of_unit:
+        meanwhile()
         return {}
     shelf = shelf or Shelf(store)
     years = {question.year for questions in of_unit.values() for question in questions}
@@ -99,8 +106,23 @@ def ask(
     shelf.among(one for sendings in window.values() for one in sendings)
     among = {year: shelf.among(sendings) for year, sendings in window.items()}
     desk = _Desk(store, store.form_sets, shelf.known, among)
-    counted = run_all(desk.ask_unit, list(of_unit.values()), workers)
+    counted = run_all(desk.ask_unit, list(of_unit.values()), workers, meanwhile)
     return {name: queries for unit in counted for name, queries in unit}
+
+
+def forget(store: Store, standing: pd.DataFrame, decided: Collection[tuple[str, Place]]) -> None:
+    """Take away what was asked about sendings (hash, unit and year) and those a year later; then tell the register.
+
+    What is there after a kill is up to date, what is not is asked by the next batch.
+    """
+    names, places = {name for name, _ in decided}, {(unit, year + 1) for _, (unit, year) in decided}
+    for name, *place in standing.loc[standing["is_in_force"], ["source_hash", "unit_code", "year"]].itertuples(
+        index=False
+    ):
+        if tuple(place) in places:
+            names.add(name)
+    for name in names:
+        (store.queries / f"{name}.parquet").unlink(missing_ok=True)
 
 
 def fingerprint_of(store: Store, source_hash: str) -> Fingerprint:

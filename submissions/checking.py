@@ -8,7 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from submissions.intake import take_in
+from submissions.files.codes import refused
+from submissions.intake import find_files, take_in
+from submissions.reading import untaken
 from submissions.register.deadlines import ZONE, Deadlines
 from submissions.register.log import Event, Register
 from submissions.register.states import sendings
@@ -26,7 +28,7 @@ def check(
     copies: Path | None = None,
     now: datetime | None = None,
 ) -> list[tuple[Reply, list[Path]]]:
-    """What intake would reply to each of `paths`, in their order, with the marked copies written.
+    """What intake would reply to each of `paths` (to each sending in a folder), with the marked copies written.
 
     Nothing is sent and nothing of `data` is changed. The files are also held against each other, and against what the
     province's store in `data` holds of last year and of other units. Marked copies are written into the folder `copies`
@@ -50,7 +52,11 @@ def check(
         standing = standing[standing["state"] != "duplicate"].drop_duplicates("source_hash", keep="last")
         rows = {row["source_hash"]: row for row in standing.to_dict("records")}
         due = Deadlines.read(scratch).binding(log)
-        replies = []
+        # A folder without any sending is told so.
+        no_folder = refused("NOT_A_REGULAR_FILE", what="thư mục không có báo cáo nào")
+        replies = [
+            (untold(untaken(path, no_folder)), []) for path in paths if path.is_dir() and not find_files([path])[0]
+        ]
         for file in report.files:
             if file.state == "failed" or file.source_hash not in rows:
                 replies.append((untold(file), []))

@@ -24,16 +24,27 @@ _work: Callable | None = None
 """What forked processes find ready."""
 
 
-def run_all(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int | None = None) -> list[Result]:
-    """`work` of each task, in their order, on all cores. Tasks and results are copied; what `work` holds is not."""
+def run_all(
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    workers: int | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> list[Result]:
+    """`work` of each task, in their order, on all cores. Tasks and results are copied; what `work` holds is not.
+
+    `meanwhile` is done in this process.
+    """
     global _work
     workers = min(workers or os.cpu_count() or 1, len(tasks))
     if workers <= 1 or not may_fork():
+        meanwhile()
         return [work(task) for task in tasks]
     _work = work
     try:
         with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
-            return list(pool.map(_do, tasks, chunksize=max(1, len(tasks) // (4 * workers))))
+            results = pool.map(_do, tasks, chunksize=max(1, len(tasks) // (4 * workers)))
+            meanwhile()
+            return list(results)
     finally:
         _work = None
 

@@ -38,7 +38,7 @@ from submissions.store import (
 )
 from submissions.templates import refuse_untouched
 from submissions.values import is_blank, parser, shown
-from submissions.workbook import Workbook, read_workbook
+from submissions.workbook import Workbook, read_cover, read_tables
 
 
 @dataclass(frozen=True)
@@ -148,17 +148,20 @@ def _read(task: Task) -> FileResult:
         return FileResult(task.path, task.source_hash, "failed", message="Tệp thay đổi trong lúc đọc; sẽ được đọc lại.")
     cover: Cover | None = None
     source: Source | None = None
+    head: Workbook | None = None
     try:
         source = open_source(content, task.path.name)
         if (mark := recognise(source)) is not None:
             raise _returned_copy(task, source, mark)
-        workbook = read_workbook(source, Store(task.store).form_sets)
+        form_sets = Store(task.store).form_sets
+        head = read_cover(source, form_sets)
+        cover = _read_cover(head)
+        if head.form_set.kind == "unit":
+            _check_unit(task, head, cover)
+        workbook = read_tables(source, head, form_sets)
         refuse_untouched(source, workbook)
-        cover = _read_cover(workbook)
-        if workbook.form_set.kind == "unit":
-            _check_unit(task, workbook, cover)
     except RefusedError as error:
-        return _refuse(task, content, error, cover, source)
+        return _refuse(task, content, error, cover, source, head)
     return _accept(task, content, workbook, cover, source)
 
 
@@ -261,16 +264,23 @@ def _keep(task: Task, content: bytes, drafts: Drafts) -> Store:
 
 
 def _refuse(
-    task: Task, content: bytes, error: RefusedError, cover: Cover | None = None, source: Source | None = None
+    task: Task,
+    content: bytes,
+    error: RefusedError,
+    cover: Cover | None = None,
+    source: Source | None = None,
+    head: Workbook | None = None,
 ) -> FileResult:
-    row = _submission(
-        task, content, cover, source, state="refused", refusal_code=error.code, refusal_message=str(error)
-    )
+    """Keep a file that is no report, with whatever its cover tells of the unit, so that the unit hears of it."""
+    told = {"state": "refused", "refusal_code": error.code, "refusal_message": str(error)}
+    if head is not None:
+        told |= {"source_kind": head.form_set.kind, "form_version": head.form_set.form_set, "year": head.year}
+    row = _submission(task, content, cover, source, **told)
     with Drafts() as drafts:
         store = _keep(task, content, drafts)
         drafts.add_table(row_table(row, SUBMISSION), store.submissions / f"{task.source_hash}.parquet")
-    unit_code = cover.unit_code if cover else None
-    return FileResult(task.path, task.source_hash, "refused", unit_code, message=str(error), code=error.code)
+    unit_code, year = cover.unit_code if cover else None, head.year if head else None
+    return FileResult(task.path, task.source_hash, "refused", unit_code, year, message=str(error), code=error.code)
 
 
 def _accept(task: Task, content: bytes, workbook: Workbook, cover: Cover, source: Source) -> FileResult:

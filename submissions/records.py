@@ -55,9 +55,8 @@ class Records:
 
     def _column(self, name: str) -> pa.Array:
         self.ready([name])
-        if name not in self._columns:
-            self._columns[name] = pa.nulls(len(self))
-        return self._columns[name]
+        column = self._columns.get(name)
+        return pa.nulls(len(self)) if column is None else column
 
     def __contains__(self, name: str) -> bool:
         return name in self._told[1] or name in self._columns

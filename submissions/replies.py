@@ -14,7 +14,7 @@ from submissions.impact import rank_repairs
 from submissions.issues import COLUMNS, identify
 from submissions.processes import run_all
 from submissions.reading import FileResult
-from submissions.register import answers
+from submissions.register import answers, deadlines
 from submissions.register.deadlines import ZONE, BindingDays, Deadlines
 from submissions.register.log import Event, Recorded, Register
 from submissions.register.states import sendings
@@ -110,6 +110,8 @@ def reply_to(
     due_before = None
     if state != "clean" and due is not None and row["unit_code"] and row["year"]:
         due_before = due.last_day(str(row["unit_code"]), int(row["year"])) + timedelta(days=1)
+        if due_before <= today:
+            due_before = None  # a day that is past tells nobody when to send again
     about = Returned(
         source_hash=name,
         file_name=row["file_name"],
@@ -205,10 +207,23 @@ def write_reply(store: Store, reply: Reply, folder: Path) -> list[Path]:
     return write_return(folder, content, reply.file_kind or "", reply.about, reply.issues)
 
 
-def list_issues(data: Path, register: Register | None = None, *, every_sending: bool = False) -> pd.DataFrame:
-    """The issues of the sendings in force (or of every sending), and why files were refused or are held: `COLUMNS`.
+def _open_issues(store: Store, register: Register, source_hash: str) -> pd.DataFrame:
+    """What a sending's unit still has to answer."""
+    issues = store.issues_of(source_hash).loc[:, list(COLUMNS)]
+    if issues.empty:
+        return issues
+    counts = store.counts_of(source_hash)
+    place = {"unit_code": issues["unit_code"].iloc[0], "year": issues["year"].iloc[0]}
+    rows = counts.assign(form=counts["form_title"], **place)
+    told = answers.apply(register, identify(issues), deadlines.today(), rows)
+    return told.loc[told["status"].isin(OPEN), list(COLUMNS)]
 
-    For the units: `key` and `value` may hold card numbers. Without a `register` the one in `data` is read.
+
+def list_issues(data: Path, register: Register | None = None, *, every_sending: bool = False) -> pd.DataFrame:
+    """The open issues of the sendings in force (or of all), and why files were refused or are held: `COLUMNS`.
+
+    What was explained or waived is answered and not listed. For the units: `key` and `value` may hold card numbers.
+    Without a `register` the one in `data` is read.
     """
     if register is None:
         with Register.open(data / "register.sqlite") as opened:
@@ -219,7 +234,7 @@ def list_issues(data: Path, register: Register | None = None, *, every_sending: 
     order = ["unit_code", "year", "receipt_no"]
     stopped = standing[standing["state"].isin(["refused", "held"])].sort_values(order, na_position="last")
     wanted = standing[standing["is_in_force"] | (standing["state"] == "held") | every_sending].sort_values(order)
-    parts = [store.issues_of(name).loc[:, list(COLUMNS)] for name in wanted["source_hash"]]
+    parts = [_open_issues(store, register, name) for name in wanted["source_hash"]]
     stops = pd.DataFrame(
         {
             "file": stopped["file_name"],

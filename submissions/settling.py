@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from submissions.asking import Place, Shelf, ask, fingerprint_of
+from submissions.asking import Place, Shelf, ask, fingerprint_of, forget
 from submissions.copies import find_copied_files, unit_mismatch
 from submissions.records import read_columns
 from submissions.register import answers
@@ -66,19 +66,27 @@ def settle(
     desk = _Desk(store, register, standing, units, now)
     decisions: dict[str, Decision] = {}
     events: list[Event] = []
+    places: list[tuple[str, Place]] = []
     for waiting in _rounds(store, standing):
         for row, decision in desk.decide(waiting):
             decisions[row["source_hash"]] = decision
             events += desk.events(row, decision)
+            if row["year"] is not None:
+                places.append((row["source_hash"], (row["unit_code"], int(row["year"]))))
     events += _duplicates(register, again, events)
+    forget(store, standing, places)
     if register.append(events):
         standing = sendings(register)
     states = {name: one.state for name, one in decisions.items()}
-    asked = ask(store, standing, states, shelf=desk.shelf, workers=workers)
-    if store.base is None:
+
+    def tell_warehouse() -> None:
         # A check's own store is read by no warehouse.
-        years = sorted({int(year) for year in standing["year"].dropna()})
-        export(register, units, years, store.root, today=now.astimezone(ZONE).date(), deadlines=Deadlines.read(data))
+        if store.base is None:
+            years = sorted({int(year) for year in standing["year"].dropna()})
+            today = now.astimezone(ZONE).date()
+            export(register, units, years, store.root, today=today, deadlines=Deadlines.read(data))
+
+    asked = ask(store, standing, states, shelf=desk.shelf, workers=workers, meanwhile=tell_warehouse)
     return Settled(decisions, asked)
 
 
@@ -268,7 +276,8 @@ class _Desk:
             "counts": {form: {key: one[key] for key in ("rows_in", "loaded", "held_back")} for form, one in counts},
             "errors": severities.count("error"),
         }
-        place = (unit or row["claimed_unit"], year, name)
+        # Whoever's inbox it lay in is told, whatever the cover says.
+        place = (row["claimed_unit"] or unit, year, name)
         yield Event("received", f"received:{name}", *place, body, at=row["received_at"])
         told = {"code": decision.code, "message": decision.message} if decision.code else {}
         if name in self._told_before:

@@ -270,7 +270,7 @@ class Drafts:
 
     def __init__(self) -> None:
         """Nothing is written yet."""
-        self._pool = ThreadPoolExecutor(2)
+        self._pool = ThreadPoolExecutor(1)
         self._drafts: list[tuple[Path, Path, Future[None]]] = []
 
     def __enter__(self) -> Self:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import zip_longest
 
@@ -121,6 +121,17 @@ def read_workbook(source: Source, form_sets: Mapping[str, FormSet]) -> Workbook:
     Raises `RefusedError` naming what was looked for and what was found, all sheets and headings at once; a
     `DriftError` where headings differ from the agreed ones.
     """
+    return read_tables(source, read_cover(source, form_sets), form_sets)
+
+
+def read_tables(source: Source, cover: Workbook, form_sets: Mapping[str, FormSet]) -> Workbook:
+    """The workbook of which `cover` was read, with its tables; raises as `read_workbook`."""
+    tables = _find_tables(_Sheets(source), cover.form_set, cover.year, list(form_sets.values()))
+    return replace(cover, tables=tables)
+
+
+def read_cover(source: Source, form_sets: Mapping[str, FormSet]) -> Workbook:
+    """Which form set and year a file is of, and its cover, without tables; raises `RefusedError`."""
     sheets = _Sheets(source)
     unit_sets = [form_set for form_set in form_sets.values() if form_set.kind == "unit"]
     cover_sheet, cover = _find_cover(sheets, unit_sets)
@@ -134,7 +145,7 @@ def read_workbook(source: Source, form_sets: Mapping[str, FormSet]) -> Workbook:
         _refuse_uncalculated({cover_sheet: [item.cell for item in cover.values() if _is_uncalculated(item.value)]})
         form_set = _form_set_of(cover_sheet, cover, unit_sets)
         year = _year_of(cover_sheet, cover)
-    return Workbook(form_set, year, cover_sheet, cover, _find_tables(sheets, form_set, year, list(form_sets.values())))
+    return Workbook(form_set, year, cover_sheet, cover)
 
 
 class _Sheets:

@@ -216,3 +216,14 @@ def test_real_workbooks_are_told_from_copies_of_them(tmp_path):
     honest = [(*place, one) for place, one in zip(places[:2], prints[:2], strict=True)]
     found = [shown(find_copies(one, honest, *place)) for place, one in zip(places, prints, strict=True)]
     assert found == [[], [], [("last_year", "67.012", 2022)], [("other_unit", "67.012", 2024)]]
+
+
+def test_what_is_known_grows_and_can_be_looked_at_in_part():
+    then, now = honest_unit(2023), honest_unit(2023)
+    known = Known([(OTHER, 2023, drawn(honest_unit(2023, unit=OTHER), 2023, OTHER))])
+
+    assert find_copies(drawn(now), known, UNIT, 2024) == []
+    known.add([(UNIT, 2023, drawn(then, 2023))])
+
+    assert shown(find_copies(drawn(now), known, UNIT, 2024)) == [("last_year", UNIT, 2023)]
+    assert find_copies(drawn(now), known, UNIT, 2024, known.units == OTHER) == []
