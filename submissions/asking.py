@@ -68,21 +68,23 @@ def ask(
 ) -> dict[str, int]:
     """Write ``queries/<hash>.parquet`` for the sendings decided now and for those that follow them a year later.
 
-    Those that have none though they count or are held are asked about too: a batch was killed before it did (`forget`).
+    Those that have none are asked about too: a batch was killed before it did (`forget`).
 
     `standing` is the register's fold, `decided` the state of each sending decided in this batch, by hash, `shelf` what
     fingerprints are at hand, `meanwhile` what else is to be done. Returns how many queries each sending has, by hash.
     """
-    units = standing[(standing["source_kind"] == "unit") & standing["year"].notna()]
+    # Bytes that came again, perhaps in another unit's inbox, are what they were.
+    was_taken = standing["state"].isin(["accepted", "replaced", "held"])
+    units = standing[was_taken & (standing["source_kind"] == "unit") & standing["year"].notna()]
     places: dict[str, Place] = {}
     in_force: dict[Place, str] = {}
-    told = ["source_hash", "unit_code", "year", "is_in_force", "state"]
+    told = ["source_hash", "unit_code", "year", "is_in_force"]
     unasked = set()
-    for name, unit, year, counts, state in units[told].itertuples(index=False):
+    for name, unit, year, counts in units[told].itertuples(index=False):
         places[name] = (unit, int(year))
         if counts:
             in_force[places[name]] = name
-        if (counts or state == "held") and store.find(store.queries, name) is None:
+        if store.find(store.queries, name) is None:
             unasked.add(name)
     wanted = {name for name, state in decided.items() if state in {"accepted", "held"} and name in places} | unasked
     # What a killed batch had decided and not asked about yet.

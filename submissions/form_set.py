@@ -212,6 +212,15 @@ class Form(_Part):
         """All words of the form's headings, without marks."""
         return frozenset().union(*(heading_words(heading) for heading in self.by_heading))
 
+    def effect(self, column: str, rule: str) -> Effect:
+        """What a rule broken at a column does: that of the rule between cells, else that of the column."""
+        for relation in (*self.relations, *self.only_with):
+            if relation.rule == rule:
+                return relation.on_error
+        if self.exactly_one and rule in {"level_missing", "level_with_reason"}:
+            return self.exactly_one.on_error
+        return self.by_key[column].on_error if column in self.by_key else "report"
+
     def is_sheet(self, name: str) -> bool:
         """Whether a sheet name, however drifted, is this form's: ``bieu_5``, ``Biểu số 05``, ``Biểu 5. Xếp loại``."""
         found, own = sheet_key(name), sheet_key(self.sheet)

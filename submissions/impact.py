@@ -22,8 +22,8 @@ def rank_repairs(issues: pd.DataFrame, form_set: FormSet | None = None, top: int
     """The repairs that clear most of the errors of a list: a row a repair with `COLUMNS`, best first.
 
     `repair` is a Vietnamese sentence, which quotes no value but one of a list or a code that stands in several cells.
-    `issues` counts the errors that it clears, `rows_released` the rows that have no other error. `form_set` gives the
-    headings; without it they are taken from the agreed ones.
+    `issues` counts the errors that it clears, `rows_released` the rows that nothing else holds back. `form_set` gives
+    headings and effects; without it they are taken from the agreed ones.
     """
     errors = issues[issues["severity"] == ERROR]
     errors = errors[errors["cell"].astype("str").str.match(r"[A-Z]+\d+$")]
@@ -40,10 +40,9 @@ def rank_repairs(issues: pd.DataFrame, form_set: FormSet | None = None, top: int
     )
     keys = ["rule", "where", "about"]
     grouped["group"] = grouped.groupby(keys, sort=False).ngroup()
-    alone = grouped.groupby("line")["group"].transform("nunique") == 1
-    # A line that is lacking holds no row back, nor does a cell of the cover.
-    alone &= ~grouped["rule"].isin(["row_missing"])
-    released = grouped[alone].groupby("group")["line"].nunique()
+    holding = grouped[_holds_back(grouped, form_set)]
+    alone = holding.groupby("line")["group"].transform("nunique") == 1
+    released = holding[alone].groupby("group")["line"].nunique()
     ranked = grouped.groupby("group").agg(
         rule=("rule", "first"),
         forms=("form", lambda titles: ", ".join(dict.fromkeys(titles))),
@@ -59,6 +58,18 @@ def rank_repairs(issues: pd.DataFrame, form_set: FormSet | None = None, top: int
     # A value that stands in one cell may be anything, a name typed into a wrong column too.
     ranked["value"] = ranked["value"].where((ranked["issues"] > 1) | (ranked["rule"] == "outside_period"), "")
     return ranked.rename(columns={"forms": "form"}).reset_index(drop=True)[list(COLUMNS)]
+
+
+def _holds_back(errors: pd.DataFrame, form_set: FormSet | None) -> np.ndarray:
+    """Which errors hold their row back; one at a line that is lacking or on the cover holds none."""
+    sets = [form_set] if form_set is not None else list(load_form_sets().values())
+    forms = {form.title: form for one in sets for form in one.forms}
+    places = list(zip(errors["form"], errors["column"], errors["rule"], strict=True))
+    holds = {
+        (form, column, rule): form in forms and rule != "row_missing" and forms[form].effect(column, rule) == "hold"
+        for form, column, rule in set(places)
+    }
+    return np.array([holds[place] for place in places], dtype=bool)
 
 
 def _headings(form_set: FormSet | None) -> dict[tuple[str, str], str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from submissions.files.limited import limit_this_process
+from submissions.files.limited import die_with_parent, limit_this_process
 from submissions.files.source import RefusedError
 from submissions.form_set import form_sets_of
 from submissions.processes import may_fork
@@ -243,6 +243,7 @@ def reader_pool(workers: int) -> ProcessPoolExecutor:
 
 def _begin() -> None:
     """What a dying reader prints (a trace of its memory) is shown to nobody; the result tells what happened."""
+    die_with_parent()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     limit_this_process(MEMORY, writes=True)
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
+from submissions.files.limited import die_with_parent
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -41,7 +43,8 @@ def run_all(
         return [work(task) for task in tasks]
     _work = work
     try:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+        context = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=die_with_parent) as pool:
             results = pool.map(_do, tasks, chunksize=max(1, len(tasks) // (4 * workers)))
             meanwhile()
             return list(results)

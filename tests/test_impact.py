@@ -69,11 +69,20 @@ def test_dates_of_a_wrong_year_are_one_repair_a_year():
 
 def test_a_row_with_another_error_is_not_released():
     found = repairs(
-        *[issue("not_in_list", "Biểu 3", "gender", f"D{row}", "Nan") for row in (8, 9)],
+        *[issue("not_in_list", "Biểu 3", "status", f"D{row}", "Nan") for row in (8, 9)],
         issue("unknown_code", "Biểu 3", "cell_code", "F9", "67.1"),
     )
 
     assert found.set_index("rule")["rows_released"].to_dict() == {"not_in_list": 1, "unknown_code": 0}
+
+
+def test_a_cell_that_only_describes_holds_no_row_back():
+    found = repairs(
+        *[issue("not_in_list", "Biểu 3", "gender", f"D{row}", "Nan") for row in (8, 9)],
+        issue("unknown_code", "Biểu 3", "cell_code", "F9", "67.1"),
+    )
+
+    assert found.set_index("rule")["rows_released"].to_dict() == {"unknown_code": 1, "not_in_list": 0}
 
 
 def test_what_releases_most_rows_comes_first_and_five_are_shown():

@@ -387,3 +387,19 @@ def test_a_correction_that_was_refused_for_its_heading_counts_once_the_heading_i
     with Register.open(data / "register.sqlite") as register:
         sent = sendings(register).sort_values("sent_no")
     assert list(zip(sent["sent_no"], sent["state"], strict=True)) == [(1, "replaced"), (2, "accepted")]
+
+
+def test_readers_end_with_the_process_that_started_them(inbox, data):
+    for year in (2022, 2023, 2024, 2025):
+        write_unit(inbox / f"{year}.xlsx", unit_forms(year), year=year)
+    code = (
+        "import os, signal, sys; from pathlib import Path; from submissions import intake\n"
+        "if __name__ == '__main__':\n"
+        "    intake.take_in([Path(sys.argv[1])], data=Path(sys.argv[2]), workers=2,\n"
+        "                   on_progress=lambda file: os.kill(os.getpid(), signal.SIGKILL))"
+    )
+    batch = subprocess.Popen([sys.executable, "-c", code, inbox, data], stdout=subprocess.PIPE, start_new_session=True)
+
+    # The pipe ends when nobody holds it open any more.
+    assert batch.communicate(timeout=30)[0] == b""
+    assert batch.returncode == -signal.SIGKILL

@@ -79,11 +79,16 @@ def limit_this_process(memory: int | None = MEMORY, seconds: float | None = None
             libc.unshare(_NEW_NETWORK | _NEW_USERS)
 
 
+def die_with_parent() -> None:
+    """Have this process killed when the one that forked it ends, however that ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+
+
 def _child(
     answers: Connection, function: Callable[..., object], args: tuple[object, ...], seconds: float, memory: int
 ) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+    die_with_parent()
     faulthandler.disable()
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
