@@ -30,6 +30,7 @@ $(STAMP): pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/python -m uv sync --locked --quiet --inexact --compile-bytecode --python $(BIN)/python
+	@$(BIN)/python -m compileall -q orchestration submissions ratings expectations reports # where Python may not write caches, each start would compile
 	@touch $@
 
 demo: $(STAMP) ## run the main job on three units' reports, into data/demo

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from submissions.copies import Fingerprint, Known, find_copies
+from submissions.copies import FINGERPRINT, Fingerprint, Known, find_copies, fingerprint
 from submissions.form_set import FormSet
 from submissions.processes import run_all
 from submissions.queries import Sending, find_queries
@@ -128,12 +128,22 @@ def forget(store: Store, standing: pd.DataFrame, decided: Collection[tuple[str, 
 
 
 def fingerprint_of(store: Store, source_hash: str) -> Fingerprint:
-    """The fingerprint of a sending's rows; an empty one where there is none."""
+    """The fingerprint of a sending's rows; made anew where there is none, or one that an earlier version wrote."""
     path = store.find(store.fingerprints, source_hash)
-    if path is None:
+    if path is not None:
+        with pq.ParquetFile(path) as file:
+            if file.schema_arrow.names == FINGERPRINT.names:
+                return Fingerprint.from_table(file.read(use_threads=False))
+    known = store.submission(source_hash)
+    if known is None or known["state"] != "accepted":
         return Fingerprint({}, {})
-    with pq.ParquetFile(path) as file:
-        return Fingerprint.from_table(file.read(use_threads=False))
+    forms = {
+        form.table: store.form_frame(form.table, source_hash) for form in store.form_sets[known["form_version"]].forms
+    }
+    made = fingerprint(forms, known["unit_code"])
+    store.fingerprints.mkdir(parents=True, exist_ok=True)
+    write_table(made.to_table(source_hash), store.fingerprints / f"{source_hash}.parquet")
+    return made
 
 
 @dataclass(frozen=True)

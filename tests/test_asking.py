@@ -1,6 +1,8 @@
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from submissions.asking import fingerprint_of
 from submissions.intake import take_in
 from submissions.store import Store
 from tests.provinces import PROJECT
@@ -32,3 +34,15 @@ def test_what_a_killed_batch_did_not_ask_is_asked_by_the_next_one(data):
 
     assert pq.read_table(lost) == asked
     assert kept.stat().st_mtime_ns == stamp
+
+
+def test_a_fingerprint_of_an_earlier_version_is_made_anew(data):
+    store = Store(data / "store")
+    path = min(store.fingerprints.glob("*.parquet"))
+    now = fingerprint_of(store, path.stem)
+    pq.write_table(pa.table({"source_hash": ["x"], "hash": [1]}), path)
+
+    made = fingerprint_of(store, path.stem)
+
+    assert made.hashes.keys() == now.hashes.keys()
+    assert all((made.hashes[key] == now.hashes[key]).all() for key in now.hashes)
