@@ -67,7 +67,9 @@ def look(folders: Folders, marks: Marks, *, context: str, at: float, busy: bool)
         waiting += len(seen.restless) + seen.found.unfinished
         if busy:
             continue
-        found, later = backlog.sendings(seen, marks, lambda content: known()(content), limit_bytes=LOOK_BYTES)
+        found, later = backlog.sendings(
+            seen, marks, lambda content, unit_code: known()(content, unit_code), limit_bytes=LOOK_BYTES
+        )
         waiting += len(later)
         contents = {sending.content for sending in found if sending.content[:32] not in dead}
         contents |= {f"{odd.code}:{backlog.key(odd.name)}" for odd in seen.found.odd if letters.is_new(odd)}

@@ -21,8 +21,9 @@ from orchestration.problems import ProblemError
 from orchestration.settings import Folders
 from submissions.files.delimited import pack_folder
 from submissions.files.source import RefusedError
+from submissions.files.taking import check_name, readable_name
 from submissions.intake import Claim
-from submissions.reading import FileResult, read_bytes
+from submissions.reading import FileResult, file_bytes, is_misplaced
 from submissions.store import Store
 from submissions.units import ListError
 
@@ -242,7 +243,7 @@ def sendings(
             mark.content = hashlib.sha256(content).hexdigest()
             if readable:
                 changed[name] = mark
-        if mark.handled is None and known(mark.content) and mark.content not in again:
+        if mark.handled is None and known(mark.content, entry.unit_code) and mark.content not in again:
             mark.handled = True
             changed[name] = mark
             continue
@@ -262,7 +263,7 @@ def read(root: Path, entry: Entry) -> bytes:
     Raises `ChangedError` where it is not what was looked at, `OSError` where it cannot be read.
     """
     _compare(root, entry)
-    content = pack_folder([root / name for name in entry.files]) if entry.members else read_bytes(root / entry.name)
+    content = pack_folder([root / name for name in entry.files]) if entry.members else file_bytes(root / entry.name)
     _compare(root, entry)
     return content
 
@@ -286,14 +287,14 @@ def claims(batch: Sequence[Sending], folders: Folders) -> Iterator[dict[Path, Se
     try:
         for sending in batch:
             path = sending.root / sending.entry.name
-            if sending.entry.members or not _is_text(path.name):
+            if sending.entry.members or not _is_sound(path.name):
                 try:
                     content = read(sending.root, sending.entry)
                 except (ChangedError, OSError, RefusedError):
                     continue  # the next look will tell
                 place = spool / sending.content
                 place.mkdir(parents=True, exist_ok=True, mode=0o700)
-                name = os.fsencode(path.name).decode("utf-8", "replace")
+                name = "".join(letter if _is_sound(letter) else "\ufffd" for letter in readable_name(path))
                 path = place / (f"{name}.zip" if sending.entry.members else name)
                 made.append(path)
                 path.write_bytes(content)
@@ -305,9 +306,13 @@ def claims(batch: Sequence[Sending], folders: Folders) -> Iterator[dict[Path, Se
             path.parent.rmdir()
 
 
-def _is_text(name: str) -> bool:
-    """Whether a name is valid Unicode; the system allows any bytes."""
-    return os.fsencode(name).decode("utf-8", "replace") == name
+def _is_sound(name: str) -> bool:
+    """Whether intake takes a file of this name: the system allows any bytes, also such as turn the text around."""
+    try:
+        check_name(f"a{name}a")
+    except RefusedError:
+        return False
+    return True
 
 
 def batches(waiting: Sequence[Sending], broken: Mapping[str, int], largest: int = BATCH) -> Iterator[list[Sending]]:
@@ -389,9 +394,17 @@ def _handled(marks: Marks, done: Iterable[Sending]) -> None:
         marks.end(mark.content for mark in found.values())
 
 
-def known_to(store: Store) -> Callable[[str], bool]:
-    """Whether the store has read a content, answered from one listing."""
-    return store.received().__contains__
+def known_to(store: Store) -> Callable[[str, str | None], bool]:
+    """Whether the store has read a content for good, given the unit in whose inbox it lies; answered from one listing.
+
+    What was refused for lying in another unit's inbox is read again in this one.
+    """
+    received = store.received()
+
+    def known(content: str, unit_code: str | None = None) -> bool:
+        return content in received and not is_misplaced(store.submission(content), unit_code)
+
+    return known
 
 
 def again(store: Store, context: str) -> set[str]:

@@ -81,15 +81,14 @@ def ask(
     told = ["source_hash", "unit_code", "year", "is_in_force"]
     unasked = set()
     for name, unit, year, counts in units[told].itertuples(index=False):
+        if store.find(store.submissions, name) is None:
+            continue  # a register in a database may know more than this store
         places[name] = (unit, int(year))
         if counts:
             in_force[places[name]] = name
         if store.find(store.queries, name) is None:
             unasked.add(name)
     wanted = {name for name, state in decided.items() if state in {"accepted", "held"} and name in places} | unasked
-    # What a killed batch had decided and not asked about yet.
-    counting = units.loc[units["state"].isin(["accepted", "held", "replaced"]), "source_hash"]
-    wanted |= set(counting) & store.received() - {path.stem for path in store.queries.glob("*.parquet")}
     after = {in_force.get((unit, year + 1)) for unit, year in (places[name] for name in wanted)}
     # A unit's questions are asked together: one year's sending is the next one's year before.
     of_unit: dict[str, list[_Question]] = defaultdict(list)

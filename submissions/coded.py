@@ -58,7 +58,7 @@ class Values(Coded):
 
     @classmethod
     def of(cls, items: Iterable[object], codes: np.ndarray | None = None) -> Self:
-        """A column of these values (None or NaN for none), or of those at `codes`."""
+        """A column of these values (None where there is none; in a series also NaN), or of those at `codes`."""
         if isinstance(items, pd.Series):
             items = items.astype(object).where(items.notna(), None)
         places, distinct = factorise(list(items), first=[None])

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import resource
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from submissions.files.source import RefusedError
 from submissions.form_set import form_sets_of
 from submissions.processes import may_fork
 from submissions.pseudonyms import load_secret
-from submissions.reading import FileResult, Task, read_bytes, read_guarded, refuse_unread, untaken
+from submissions.reading import FileResult, Task, is_misplaced, read_bytes, read_guarded, refuse_unread, untaken
 from submissions.register.log import Register
 from submissions.settling import Settled, settle
 from submissions.store import CAP_EXCEPTIONS, UNITS, Store, frame_table, hash_bytes, reading_context, write_table
@@ -139,7 +139,8 @@ def take_in(
             continue
         met[source_hash] = path
         known = store.submission(source_hash)
-        if known is not None and (known["state"] == "accepted" or known["reading_context"] == context):
+        same = known is not None and known["reading_context"] == context and not is_misplaced(known, claim.unit_code)
+        if known is not None and (known["state"] == "accepted" or same):
             results[position] = _known(path, known)
             again.append((claim, source_hash))
             continue
@@ -160,8 +161,32 @@ def take_in(
         if on_progress is not None and position not in tasks:
             on_progress(result)
     results |= _run(tasks, workers, on_progress)
+    if elsewhere := _in_another_inbox(tasks, files, results, store):
+        moved = {task.source_hash for task in elsewhere.values()}
+        again += [
+            (Claim(task.path, task.claimed_unit), task.source_hash)
+            for task in tasks.values()
+            if task.source_hash in moved
+        ]
+        results |= _run(elsewhere, workers, on_progress)
     settled = settle(store, register, data=data, units=units, again=again, now=now, workers=workers)
     return IntakeReport([_told(results[position], settled) for position in sorted(results)], ignored, settled)
+
+
+def _in_another_inbox(
+    tasks: Mapping[int, Task], files: Sequence[Claim], results: Mapping[int, FileResult], store: Store
+) -> dict[int, Task]:
+    """Files whose bytes were refused in this batch for the inbox they lay in, and that lie in another one too."""
+    read = {task.source_hash: task for task in tasks.values()}
+    found: dict[str, tuple[int, Task]] = {}
+    for position, claim in enumerate(files):
+        task = read.get(results[position].source_hash)
+        if task is not None and position not in tasks:
+            known = store.submission(task.source_hash)
+            if is_misplaced(known, claim.unit_code) and task.source_hash not in found:
+                again = replace(task, path=claim.path, claimed_unit=claim.unit_code)
+                found[task.source_hash] = position, again
+    return dict(found.values())
 
 
 def _known(path: Path, known: dict) -> FileResult:

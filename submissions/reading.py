@@ -4,7 +4,7 @@ import gc
 import json
 import re
 import traceback
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -27,7 +27,6 @@ from submissions.store import (
     COUNTS,
     ISSUES,
     SUBMISSION,
-    Drafts,
     Records,
     Store,
     hash_bytes,
@@ -35,8 +34,10 @@ from submissions.store import (
     row_table,
     rows_table,
     write_explanations,
+    write_table,
 )
 from submissions.templates import refuse_untouched
+from submissions.text import quotable
 from submissions.values import is_blank, parser, shown
 from submissions.workbook import Workbook, read_cover, read_tables
 
@@ -89,12 +90,26 @@ def read_bytes(path: Path) -> bytes:
     if path.is_dir() and not path.is_symlink():
         return pack_folder(sorted(item for item in path.iterdir() if not item.name.startswith(".")))
     check_name(path)
+    return file_bytes(path)
+
+
+def file_bytes(path: Path) -> bytes:
+    """The bytes of a regular file, whatever its name; none of an empty one. Raises `RefusedError`."""
     try:
         return take(path)
     except RefusedError as error:
         if error.code == "EMPTY_FILE":
             return b""
         raise
+
+
+MISPLACED = {"UNIT_MISMATCH", "RETURNED_COPY"}
+"""Codes of refusals that depend on whose inbox a file lay in."""
+
+
+def is_misplaced(known: Mapping[str, object] | None, unit_code: str | None) -> bool:
+    """Whether a file was refused for the inbox it lay in, and now lies in another (of the unit; None: anybody's)."""
+    return known is not None and known["refusal_code"] in MISPLACED and known["claimed_unit"] != unit_code
 
 
 AGAIN = {"NO_SUCH_FILE", "UNREADABLE_FILE", "FILE_CHANGED"}
@@ -158,6 +173,12 @@ def _read(task: Task) -> FileResult:
         cover = _read_cover(head)
         if head.form_set.kind == "unit":
             _check_unit(task, head, cover)
+        elif task.claimed_unit is not None:
+            raise RefusedError(
+                "UNIT_MISMATCH",
+                f"Đây là {head.form_set.title}, không phải báo cáo của đơn vị “{task.claimed_unit}”. "
+                "Hãy để tệp vào hộp nhận chung.",
+            )
         workbook = read_tables(source, head, form_sets)
         refuse_untouched(source, workbook)
     except RefusedError as error:
@@ -225,7 +246,7 @@ def _read_cover(workbook: Workbook) -> Cover:
         else:
             values[column.key], rule = parser(column, form_set.spellings, workbook.year)(cell)
         if rule is not None and column.key in {"unit_code", "sent_no"}:
-            found = f"tìm thấy “{shown(cell)}”" if not is_blank(cell) else "không thấy hoặc để trống"
+            found = f"tìm thấy “{quotable(shown(cell))}”" if not is_blank(cell) else "không thấy hoặc để trống"
             wanted = "mã dạng văn bản, ví dụ 67.001" if column.key == "unit_code" else "số nguyên từ 1"
             fatal.append(f"Trang “{workbook.cover_sheet}”, nhãn “{column.heading}”: {found}; cần {wanted}.")
         elif rule is not None:
@@ -256,10 +277,11 @@ def _submission(
     }
 
 
-def _keep(task: Task, content: bytes, drafts: Drafts) -> Store:
+def _keep(task: Task, content: bytes) -> Store:
     store = Store(task.store)
-    suffix = ".zip" if task.path.is_dir() else task.path.suffix.lower()
-    store.keep_original(content, task.source_hash, suffix, drafts)
+    # A suffix of any length would be a name that no disk takes.
+    suffix = ".zip" if task.path.is_dir() else task.path.suffix.lower()[:_LONGEST_SUFFIX]
+    store.keep_original(content, task.source_hash, suffix)
     return store
 
 
@@ -276,56 +298,54 @@ def _refuse(
     if head is not None:
         told |= {"source_kind": head.form_set.kind, "form_version": head.form_set.form_set, "year": head.year}
     row = _submission(task, content, cover, source, **told)
-    with Drafts() as drafts:
-        store = _keep(task, content, drafts)
-        drafts.add_table(row_table(row, SUBMISSION), store.submissions / f"{task.source_hash}.parquet")
+    store = _keep(task, content)
+    write_table(row_table(row, SUBMISSION), store.submissions / f"{task.source_hash}.parquet")
     unit_code, year = cover.unit_code if cover else None, head.year if head else None
     return FileResult(task.path, task.source_hash, "refused", unit_code, year, message=str(error), code=error.code)
 
 
 def _accept(task: Task, content: bytes, workbook: Workbook, cover: Cover, source: Source) -> FileResult:
     """Judge and store a workbook; what is known of the sending comes last, so that a killed run reads it again."""
-    with Drafts() as drafts:
-        store = _keep(task, content, drafts)
-        judgement = judge(workbook, cover.unit_code)
-        name = f"{task.source_hash}.parquet"
-        counts = []
-        kept: dict[str, Records] = {}
-        for table, judged in judgement.forms.items():
-            held = judged.held_back()
-            kept[table] = _records(judged, held, task.source_hash, task.secret)
-            drafts.add_table(records_table(kept[table], store.schemas[table]), store.form(table) / name)
-            counts.append(
-                {
-                    "source_hash": task.source_hash,
-                    "form": table,
-                    "form_title": judged.form.title,
-                    "sheet": judged.table.sheet,
-                    "rows_in": len(held),
-                    "loaded": int((~held).sum()),
-                    "held_back": int(held.sum()),
-                    "heading_row": judged.table.heading_row,
-                    "letters": json.dumps(judged.table.letters),
-                }
-            )
-        drafts.add_table(rows_table(counts, COUNTS), store.counts / name)
-        prints = fingerprint(kept, cover.unit_code).to_table(task.source_hash)
-        drafts.add_table(prints, store.fingerprints / name)
-        issues = [*collect_issues(workbook, judgement, cover.faults), *_explained(task, workbook, cover, source, store)]
-        place = {"source_hash": task.source_hash, "file": task.path.name}
-        place |= {"unit_code": cover.unit_code, "year": workbook.year}
-        drafts.add_table(rows_table([issue | place for issue in issues], ISSUES), store.issues / name)
-        row = _submission(
-            task,
-            content,
-            cover,
-            source,
-            source_kind=workbook.form_set.kind,
-            form_version=workbook.form_set.form_set,
-            year=workbook.year,
-            state="accepted",
+    store = _keep(task, content)
+    judgement = judge(workbook, cover.unit_code)
+    name = f"{task.source_hash}.parquet"
+    counts = []
+    kept: dict[str, Records] = {}
+    for table, judged in judgement.forms.items():
+        held = judged.held_back()
+        kept[table] = _records(judged, held, task.source_hash, task.secret)
+        write_table(records_table(kept[table], store.schemas[table]), store.form(table) / name)
+        counts.append(
+            {
+                "source_hash": task.source_hash,
+                "form": table,
+                "form_title": judged.form.title,
+                "sheet": judged.table.sheet,
+                "rows_in": len(held),
+                "loaded": int((~held).sum()),
+                "held_back": int(held.sum()),
+                "heading_row": judged.table.heading_row,
+                "letters": json.dumps(judged.table.letters),
+            }
         )
-        drafts.add_table(row_table(row, SUBMISSION), store.submissions / name)
+    write_table(rows_table(counts, COUNTS), store.counts / name)
+    prints = fingerprint(kept, cover.unit_code).to_table(task.source_hash)
+    write_table(prints, store.fingerprints / name)
+    issues = [*collect_issues(workbook, judgement, cover.faults), *_explained(task, workbook, cover, source, store)]
+    place = {"source_hash": task.source_hash, "file": task.path.name}
+    place |= {"unit_code": cover.unit_code, "year": workbook.year}
+    write_table(rows_table([issue | place for issue in issues], ISSUES), store.issues / name)
+    row = _submission(
+        task,
+        content,
+        cover,
+        source,
+        source_kind=workbook.form_set.kind,
+        form_version=workbook.form_set.form_set,
+        year=workbook.year,
+        state="accepted",
+    )
+    write_table(row_table(row, SUBMISSION), store.submissions / name)
     return FileResult(
         task.path,
         task.source_hash,
@@ -383,19 +403,25 @@ def _stored(judged: Judged, column: Column, secret: bytes) -> dict[str, Values]:
         return {names[0]: values.filled_with(False, judged.blank(column.key))}
     if column.type in {"text", "code"} and column.list is None:
         # A card number typed into a wrong column goes no further than the issue list.
-        return {names[0]: values.only(~_card_shaped(values))}
+        return {names[0]: values.only(~_card_shaped(values, _SPACED_CARD if column.type == "text" else _CARD))}
     return {names[0]: values}
 
+
+_LONGEST_SUFFIX = 8
 
 _CARD = re.compile(r"\d(?<!\d\d)\d{11}(?!\d)")
 """Twelve digits and no more; a first one is found quicker than a place that none stands before."""
 
 
-def _card_shaped(texts: Values) -> np.ndarray:
+_SPACED_CARD = re.compile(r"(?<![\d.])\d(?:[ .-]?\d){11}(?![\d.])")
+"""The same, however it is grouped. Not in columns of codes, which may have twelve digits in groups of their own."""
+
+
+def _card_shaped(texts: Values, card: re.Pattern[str] = _CARD) -> np.ndarray:
     """Where a text holds a card number; they are looked through together, since hardly one does."""
-    if _CARD.search("\n".join(texts.distinct[1:])) is None:
+    if card.search("\n".join(texts.distinct[1:])) is None:
         return np.zeros(len(texts), dtype=bool)
-    return texts.such(lambda text: _CARD.search(text) is not None)
+    return texts.such(lambda text: card.search(text) is not None)
 
 
 def _keyed(cards: Values, secret: bytes) -> Values:

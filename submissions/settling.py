@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from submissions.asking import Place, Shelf, ask, fingerprint_of, forget
 from submissions.copies import find_copied_files, unit_mismatch
@@ -74,6 +75,7 @@ def settle(
             if row["year"] is not None:
                 places.append((row["source_hash"], (row["unit_code"], int(row["year"]))))
     events += _duplicates(register, again, events)
+    places += _changed_since(store, standing)
     forget(store, standing, places)
     if register.append(events):
         standing = sendings(register)
@@ -90,15 +92,26 @@ def settle(
     return Settled(decisions, asked)
 
 
+def _changed_since(store: Store, standing: pd.DataFrame) -> list[tuple[str, Place]]:
+    """What came into force since the warehouse was told last (a person confirmed it, a year was unlocked)."""
+    snapshot = store.register / "sendings.parquet"
+    if store.base is not None or not snapshot.exists():
+        return []
+    before = pq.read_table(snapshot, columns=["source_hash", "is_in_force"]).to_pandas()
+    then = set(before.loc[before["is_in_force"], "source_hash"])
+    now = standing[standing["is_in_force"] & (standing["source_kind"] == "unit") & ~standing["source_hash"].isin(then)]
+    return [(row.source_hash, (row.unit_code, int(row.year))) for row in now.itertuples()]
+
+
 def _rounds(store: Store, standing: pd.DataFrame) -> Iterator[list[dict[str, object]]]:
     """The sendings that wait, in rounds of one of each unit: the next of a unit may depend on it."""
     firsts = standing[standing["state"] != "duplicate"].drop_duplicates("source_hash", keep="last")
     known = firsts.set_index("source_hash")["state"]
     decided = set(known.index[~known.isin(["received", "refused"])])
     read = store.submissions_of(sorted(store.received() - decided))
-    codes = firsts.set_index("source_hash")["state_reason_code"]
-    # A refused file that was read again (a heading was adopted, a list grew) has another answer now.
-    same = (read["source_hash"].map(known) == "refused") & (read["source_hash"].map(codes) == read["refusal_code"])
+    told = firsts.set_index("source_hash")["state_message"]
+    # A refused file that was read again (a heading was adopted, a list grew) may have another answer now.
+    same = (read["source_hash"].map(known) == "refused") & (read["source_hash"].map(told) == read["refusal_message"])
     read = read[~same]
     by = ["year", "source_kind", "unit_code", "sent_no", "prepared_on", "received_at", "source_hash"]
     read = read.sort_values(by, na_position="first", kind="stable")

@@ -3,10 +3,8 @@
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -168,11 +166,12 @@ class Store:
         for folder in (self.root, self.originals, self.fingerprints, self.explanations, self.register, *schemas):
             _sweep(folder)
 
-    def keep_original(self, content: bytes, source_hash: str, suffix: str, drafts: "Drafts") -> None:
+    def keep_original(self, content: bytes, source_hash: str, suffix: str) -> None:
         """Keep the bytes as they came."""
         path = self.originals / f"{source_hash}{suffix}"
         if not path.exists():
-            drafts.add(content, path, mode=0o400)
+            _write_aside(path, content)
+            os.chmod(path, 0o400)
 
     def find(self, folder: Path, source_hash: str) -> Path | None:
         """The file of a sending in one of this store's folders, or in the same folder of the base."""
@@ -262,55 +261,21 @@ def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-class Drafts:
-    """Files written aside, which get their names together, in order: what has its name is whole and on disk.
-
-    They are brought to disk while more are made. Where an error ends the block none gets its name.
-    """
-
-    def __init__(self) -> None:
-        """Nothing is written yet."""
-        self._pool = ThreadPoolExecutor(1)
-        self._drafts: list[tuple[Path, Path, Future[None]]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def add(self, content: bytes | pa.Buffer, path: Path, mode: int = 0o666) -> None:
-        """Write what is to be called `path`."""
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        self._drafts.append((draft, path, self._pool.submit(_bring_to_disk, descriptor, content)))
-
-    def add_table(self, table: pa.Table, path: Path) -> None:
-        """Write a table as Parquet."""
-        sink = pa.BufferOutputStream()
-        # Small files: to begin with zstd and to gather statistics takes longer than to write them.
-        pq.write_table(table, sink, compression="lz4", write_statistics=False)
-        self.add(sink.getvalue(), path)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            with self._pool:
-                written = [future.result() for _, _, future in self._drafts] if kind is None else []
-            for draft, path, _ in self._drafts[: len(written)]:
-                draft.replace(path)
-        finally:
-            for draft, _, _ in self._drafts:
-                draft.unlink(missing_ok=True)
-
-
-def _bring_to_disk(descriptor: int, content: bytes | pa.Buffer) -> None:
-    with os.fdopen(descriptor, "wb", buffering=0) as file:
-        file.write(content)
-        os.fsync(descriptor)
-
-
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write Parquet aside and rename it."""
-    with Drafts() as drafts:
-        drafts.add_table(table, path)
+    """Write Parquet aside and rename it: a file that has its name is whole."""
+    sink = pa.BufferOutputStream()
+    # Small files: to begin with zstd and to gather statistics takes longer than to write them.
+    pq.write_table(table, sink, compression="lz4", write_statistics=False)
+    _write_aside(path, sink.getvalue())
+
+
+def _write_aside(path: Path, content: bytes | pa.Buffer) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
 
 
 def _sweep(folder: Path) -> None:

@@ -104,6 +104,19 @@ def fold(text: str) -> str:
     return clean(text).casefold()
 
 
+_LONG_NUMBER = re.compile(r"\d(?:[ .-]?\d){8}")
+
+
+def quotable(text: str) -> str:
+    """A text as a message may quote it: what could be a person's name or number is not repeated.
+
+    A code, a version, a year or one word is quoted; several words without a digit, and nine digits or more, are not.
+    """
+    if _LONG_NUMBER.search(text) or (" " in text.strip() and not any(letter.isdigit() for letter in text)):
+        return "…"
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
 def strip_marks(text: str) -> str:
     """Folded text without any diacritics, for sheet names typed on keyboards without Vietnamese: ``bieu 5``."""
     decomposed = unicodedata.normalize("NFD", fold(text).replace("đ", "d"))

@@ -36,7 +36,7 @@ def sending(folders, name="67.003/Báo cáo của Nguyễn Văn A.xlsx", content
     os.utime(path, (1_700_000_000, 1_700_000_000))
     marks = Marks(folders.data / "inbox.sqlite")
     seen = backlog.survey(folders.inbox, marks, at=2e9, patience_seconds=0)
-    found, _ = backlog.sendings(seen, marks, lambda _: False)
+    found, _ = backlog.sendings(seen, marks, lambda *_: False)
     return next(one for one in found if name.startswith(one.entry.name))
 
 

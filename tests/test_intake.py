@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 import xlsxwriter
 
 from submissions import drift
-from submissions.intake import find_files, take_in
+from submissions.intake import Claim, find_files, take_in
 from submissions.pseudonyms import load_secret, member_keys
 from submissions.register.log import Register
 from submissions.register.states import sendings
@@ -403,3 +404,31 @@ def test_readers_end_with_the_process_that_started_them(inbox, data):
     # The pipe ends when nobody holds it open any more.
     assert batch.communicate(timeout=30)[0] == b""
     assert batch.returncode == -signal.SIGKILL
+
+
+def test_a_file_in_another_units_inbox_is_refused_there_and_taken_in_its_own(inbox, data):
+    path = write_unit(inbox / "a.xlsx").path
+
+    (refused,) = take_in([Claim(path, "67.002")], data=data, workers=1).files
+    (taken,) = take_in([Claim(path, "67.001")], data=data, workers=1).files
+
+    assert (refused.state, refused.code) == ("refused", "UNIT_MISMATCH")
+    assert taken.state == "accepted"
+
+
+def test_the_same_bytes_in_two_inboxes_at_once_are_taken_in_the_right_one(inbox, data):
+    path = write_unit(inbox / "a.xlsx").path
+    shutil.copy(path, inbox / "b.xlsx")
+
+    take_in([Claim(path, "67.002"), Claim(inbox / "b.xlsx", "67.001")], data=data, workers=1)
+
+    with Register.open(data / "register.sqlite") as register:
+        assert list(sendings(register)["state"].unique()) == ["accepted", "duplicate"]
+
+
+def test_the_commissions_register_is_no_report_of_a_unit(inbox, data):
+    path = write_register(inbox / "so.xlsx")
+
+    (result,) = take_in([Claim(getattr(path, "path", path), "67.001")], data=data, workers=1).files
+
+    assert (result.state, result.code) == ("refused", "UNIT_MISMATCH")

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import dagster as dg
+import pyarrow.parquet as pq
 import pytest
 
 from orchestration import automation, backlog, sendings
@@ -14,7 +15,7 @@ from orchestration.backlog import Marks
 from orchestration.dead_letters import DeadLetters
 from orchestration.instance import open_instance
 from orchestration.settings import Folders, set_environment
-from submissions.store import Store
+from submissions.store import SUBMISSION, Store, row_table
 
 NOW = 2_000_000_000.0
 LONG_AGO = NOW - 3600
@@ -41,11 +42,12 @@ def drop(folders, name, content=b"a workbook", *, changed=LONG_AGO):
     return path
 
 
-def know(folders, content_hash):
-    """Make the store know a content, as intake does when it has read it."""
+def know(folders, *contents):
+    """Make the store know contents, as intake does when it has read them."""
     store = Store(folders.store)
     store.submissions.mkdir(parents=True, exist_ok=True)
-    (store.submissions / f"{content_hash}.parquet").touch()
+    for content in contents:
+        pq.write_table(row_table({"source_hash": content}, SUBMISSION), store.submissions / f"{content}.parquet")
 
 
 def one_look(folders, marks, *, at=NOW, busy=False, context=CONTRACT):
@@ -202,11 +204,10 @@ def test_ten_thousand_known_files_stand_in_no_cursor_and_are_not_hashed_again(fo
     for number in range(10_000):
         drop(folders, f"67.{number % 700:03}/Báo cáo {number}.xlsx", str(number).encode())
     found = two_looks(folders, marks)
-    for wanted in found.wanted:
-        know(folders, hash_of(wanted))
+    know(folders, *map(hash_of, found.wanted))
     assert len(found.wanted) == 10_000
     seen = backlog.survey(folders.inbox, marks, at=NOW)
-    waiting, _ = backlog.sendings(seen, marks, lambda _: False)
+    waiting, _ = backlog.sendings(seen, marks, lambda *_: False)
     backlog._handled(marks, waiting)
     for path in folders.inbox.rglob("*.xlsx"):
         path.chmod(0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submissions.text import clean, fold, strip_marks
+from submissions.text import clean, clean_all, fold, strip_marks
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,11 @@ def test_texts_are_compared_without_case():
 def test_sheet_names_are_compared_without_diacritics():
     assert strip_marks("BIỂU SỐ 5 ") == strip_marks("bieu so 5")
     assert strip_marks("Đảng") == "dang"
+
+
+PIECES = [*"aoquýàĐÐ' -X0\t\n\r\u00a0\u200b\u0301\u0085\u2028О１", "_x000D_", "uý", "quý", "  "]
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=6).map("".join), max_size=8))
+def test_texts_cleaned_together_are_as_each_is_cleaned_alone(texts):
+    assert clean_all(texts) == [clean(text) for text in texts]

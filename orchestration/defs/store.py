@@ -179,7 +179,7 @@ def _store(
                 states[result.state] += 1
                 if result.state in {"refused", "held", "failed"}:
                     # Named by content: a unit may write a person's name into the name of a file.
-                    context.log.warning(f"Tệp {result.source_hash[:12]} ({result.state}): {result.message}")
+                    context.log.warning(f"Tệp {result.source_hash[:12]} ({result.state}): {result.code or 'FAILED'}")
     letters.tell(register)
     take([])  # what a killed run left is settled, and every receipt is out
     backlog.clear_spool(folders, marks)
