@@ -8,6 +8,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -280,11 +281,14 @@ def _compare(root: Path, entry: Entry) -> None:
 
 @contextmanager
 def claims(batch: Sequence[Sending], folders: Folders) -> Iterator[dict[Path, Sending]]:
-    """The batch as paths that intake can take: folders as zips, and files with unspeakable names, lie in the spool."""
+    """The batch as paths that intake can take: folders as zips, and files with unspeakable names, lie in the spool.
+
+    For the holder of the build lock: what a killed run left in the spool is removed.
+    """
     spool = folders.spool / "folders"
     placed: dict[Path, Sending] = {}
-    made = []
     try:
+        _remove(spool)
         for sending in batch:
             path = sending.root / sending.entry.name
             if sending.entry.members or not _is_sound(path.name):
@@ -292,18 +296,20 @@ def claims(batch: Sequence[Sending], folders: Folders) -> Iterator[dict[Path, Se
                     content = read(sending.root, sending.entry)
                 except (ChangedError, OSError, RefusedError):
                     continue  # the next look will tell
-                place = spool / sending.content
+                place = spool / key(str(path))  # not by content: two units may send the same
                 place.mkdir(parents=True, exist_ok=True, mode=0o700)
                 name = "".join(letter if _is_sound(letter) else "\ufffd" for letter in readable_name(path))
                 path = place / (f"{name}.zip" if sending.entry.members else name)
-                made.append(path)
                 path.write_bytes(content)
             placed[path] = sending
         yield placed
     finally:
-        for path in made:
-            path.unlink(missing_ok=True)
-            path.parent.rmdir()
+        _remove(spool)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _is_sound(name: str) -> bool:

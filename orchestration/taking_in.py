@@ -47,6 +47,5 @@ def take_in_alone(
             report = take_in(paths, data=folders.data, register=register, now=now, on_progress=on_file)
         except ListError as error:
             raise ProblemError(str(error)) from error
-        touched = report.settled.decisions.keys() | report.settled.queries.keys()
-        returned = write_replies(folders.data, Store(folders.store), register, now=now, touched=touched)
+        returned = write_replies(folders.data, Store(folders.store), register, now=now)
         return TakenIn(report, returned, outbox.write_receipts(register, folders))

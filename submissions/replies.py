@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -28,6 +29,8 @@ EXIT_CODES = {"clean": 0, "issues": 1, "refused": 2, "held": 2, "failed": 3}
 
 _ANSWERS = ("explained", "waived", "waiver_ended", "confirmed", "extended")
 """Events after which a unit and year are told anew."""
+
+_Place = tuple[str | None, int | None]
 
 
 @dataclass(frozen=True)
@@ -135,40 +138,45 @@ def _text(value: object) -> str:
 
 
 def write_replies(
-    data: Path,
-    store: Store,
-    register: Register,
-    *,
-    now: datetime,
-    touched: Iterable[str] = (),
-    workers: int | None = None,
+    data: Path, store: Store, register: Register, *, now: datetime, workers: int | None = None
 ) -> list[Path]:
-    """Write what goes back to the units into ``<data>/returned``, and tell the register; returns the files written now.
+    """Write what goes back to the units into `<data>/returned`, and tell the register; returns the files written now.
 
-    Told are the sendings `touched`, those never told of, and those about which something was answered since.
+    Told are the sendings never told of, those of which something else is found, asked or decided than when they were
+    told of, and those about which something was answered, or a waiver ran out, since. All of that stands in store and
+    register: what a killed batch had not told, the next one tells.
     """
     standing = sendings(register)
     standing = standing[standing["is_in_force"] | standing["state"].isin(["refused", "held"])]
     told = {record.source_hash: record for record in register.read(["returned"])}
-    answered: dict[tuple[str | None, int | None], int] = {}
+    answered: dict[_Place, int] = {}
     for record in register.read(_ANSWERS):
         answered[record.unit_code, record.year] = record.seq
-    touched = set(touched)
+    today = now.astimezone(ZONE).date()
+    ends: dict[_Place, list[date]] = defaultdict(list)
+    for waiver in answers.waivers(register).itertuples(index=False):
+        if waiver.until < today:
+            ends[waiver.unit_code, waiver.year].append(waiver.until)
     due = Deadlines.read(data).binding(register)
     has_answers = bool(answered)
     folder = data / "returned"
-    tasks: list[tuple[dict, Recorded | None]] = []
+    tasks: list[tuple[dict, str, Recorded | None]] = []
     for row in standing.to_dict("records"):
-        name = row["source_hash"]
         place = (row["unit_code"], None if pd.isna(row["year"]) else int(row["year"]))
-        before = told.get(name)
-        if before is not None and name not in touched and before.seq > answered.get(place, 0):
+        before = told.get(row["source_hash"])
+        grounds = _grounds(store, row)
+        if (
+            before is not None
+            and before.body.get("grounds") == grounds
+            and before.seq > answered.get(place, 0)
+            and not any(before.at.astimezone(ZONE).date() <= end for end in ends[place])
+        ):
             continue
-        tasks.append((row, before))
+        tasks.append((row, grounds, before))
 
-    def tell(task: tuple[dict, Recorded | None]) -> tuple[list[Path], Event] | None:
-        row, before = task
-        reply = reply_to(store, register if has_answers else None, row, now.astimezone(ZONE).date(), due)
+    def tell(task: tuple[dict, str, Recorded | None]) -> tuple[list[Path], Event] | None:
+        row, grounds, before = task
+        reply = reply_to(store, register if has_answers else None, row, today, due)
         fingerprint = reply.fingerprint()
         if before is not None and before.body["fingerprint"] == fingerprint and _stand(folder, before.body["files"]):
             return None
@@ -180,6 +188,7 @@ def write_replies(
         severity = reply.issues["severity"]
         body = {
             "fingerprint": fingerprint,
+            "grounds": grounds,
             "files": [path.name for path in paths],
             "errors": int((is_open & (severity == "error")).sum()),
             "queries": int((is_open & (severity == "query")).sum()),
@@ -187,12 +196,23 @@ def write_replies(
             "waived": int((status == "waived").sum()),
         }
         about = reply.about
-        key = f"returned:{about.source_hash}:{fingerprint}"
-        return paths, Event("returned", key, about.unit_code, about.year, about.source_hash, body)
+        # What was told once may be told again after something else.
+        key = f"returned:{about.source_hash}:{before.seq if before else 0}:{fingerprint}"
+        return paths, Event("returned", key, about.unit_code, about.year, about.source_hash, body, at=now)
 
     done = [one for one in run_all(tell, tasks, workers) if one is not None]
     register.append(event for _, event in done)
     return [path for paths, _ in done for path in paths]
+
+
+def _grounds(store: Store, row: Mapping[str, object]) -> str:
+    """A hash of what a reply to a sending is made of, but for the answers to it."""
+    name = str(row["source_hash"])
+    made = hashlib.sha256(f"{row['state']}|{row['state_reason_code']}|{row['state_message']}".encode())
+    for folder in (store.issues, store.queries):
+        path = store.find(folder, name)
+        made.update(path.read_bytes() if path else b"")
+    return made.hexdigest()[:16]
 
 
 def _stand(folder: Path, names: Iterable[str]) -> bool:

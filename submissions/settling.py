@@ -140,36 +140,35 @@ class _Desk:
         self._listed = set(units["unit_code"])
         self._told_before = set(standing["source_hash"])
         self._year = now.astimezone(ZONE).year
-        self._round: dict[Place, int] = {}
         # A few thousand numbers; the others are read again where they are needed.
         self._counts = lru_cache(1000)(self._read_counts)
 
     def decide(self, waiting: Sequence[Mapping[str, object]]) -> Iterator[tuple[Mapping[str, object], Decision]]:
-        """Decide a round of sendings of different units; what is accepted counts from the next round on."""
+        """Decide a round of sendings of different units; what is accepted counts for the next one."""
         read = [row for row in waiting if row["state"] == "accepted" and row["source_kind"] == "unit"]
-        self._round = {(row["unit_code"], row["year"]): number for number, row in enumerate(read)}
         self._units = {*self._listed, *(unit for unit, _ in self._in_force), *(row["unit_code"] for row in read)}
         # Copies are of this year or the last, or of the unit's own years before.
         years = {year for row in read for year in (row["year"], row["year"] - 1)}
         own = {row["unit_code"] for row in read}
         beside = [
-            (row["source_hash"], place)
-            for place, row in self._in_force.items()
-            if (place[1] in years or place[0] in own) and place not in self._round
+            (row["source_hash"], place) for place, row in self._in_force.items() if place[1] in years or place[0] in own
         ]
-        beside += [(row["source_hash"], (row["unit_code"], row["year"])) for row in read]
+        self.shelf.among([*beside, *(_sending(row) for row in read)])
         self._beside = self.shelf.among(beside)
-        accepted = []
         for row in waiting:
             decision = self._decision(row)
             if decision.state == "accepted" and row["source_kind"] == "unit":
-                accepted.append(row)
+                self._accept(row)
             yield row, decision
-        for row in accepted:
-            place = (row["unit_code"], row["year"])
-            standing = self._in_force.get(place)
-            if standing is None or _order(row) > _order(standing):
-                self._in_force[place] = row
+
+    def _accept(self, row: Mapping[str, object]) -> None:
+        name, place = _sending(row)
+        standing = self._in_force.get(place)
+        if standing is None or _order(row) > _order(standing):
+            self._in_force[place] = row
+            self._beside |= self.shelf.among([(name, place)])
+            if standing is not None:
+                self._beside &= ~self.shelf.among([(standing["source_hash"], place)])
 
     def _read_counts(self, name: str) -> dict[str, dict[str, object]]:
         """Of each form its title and its rows."""
@@ -192,12 +191,13 @@ class _Desk:
             )
         if row["source_kind"] != "unit":
             return self._locked(row) or Decision("accepted")
+        # The lock comes last: what it holds counts when it is taken off, without being looked at again.
         return (
-            self._locked(row)
-            or self._ahead(row)
+            self._ahead(row)
             or self._of_another_unit(row)
             or self._copied(row)
             or self._fewer(row)
+            or self._locked(row)
             or Decision("accepted")
         )
 
@@ -219,12 +219,9 @@ class _Desk:
         )
 
     def _copied(self, row: Mapping[str, object]) -> Decision | None:
-        place = (row["unit_code"], row["year"])
         own = fingerprint_of(self._store, row["source_hash"])
-        for found in find_copied_files(own, self.shelf.known, *place, self._beside):
-            other = (found.other_unit, found.other_year)
-            later = self._round.get(other, -1) > self._round[place]
-            if found.kind not in {"last_year", "other_unit"} or (later and other not in self._in_force):
+        for found in find_copied_files(own, self.shelf.known, row["unit_code"], row["year"], self._beside):
+            if found.kind not in {"last_year", "other_unit"}:
                 continue
             if found.kind == "last_year":
                 code, whose = "COPY_OF_LAST_YEAR", f"báo cáo năm {found.other_year} của chính đơn vị"
@@ -309,6 +306,10 @@ class _Desk:
                     given["code"],
                     given["text"],
                 )
+
+
+def _sending(row: Mapping[str, object]) -> tuple[str, Place]:
+    return row["source_hash"], (row["unit_code"], int(row["year"]))
 
 
 def _order(row: Mapping[str, object]) -> tuple:

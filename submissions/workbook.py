@@ -12,7 +12,7 @@ from submissions.coded import Coded, factorise, objects
 from submissions.drift import DriftError, Proposal, likeness, looks_like, moved_columns, propose
 from submissions.files.source import Cells, ErrorCell, RefusedError, Source, Uncalculated
 from submissions.form_set import LONGEST_HEADING, Column, Form, FormSet, heading_key, heading_words, sheet_key
-from submissions.text import clean, fold, strip_marks
+from submissions.text import clean, fold, quotable, strip_marks
 from submissions.values import is_blank, shown
 
 HEADING_ROWS = 200
@@ -316,7 +316,7 @@ def _form_set_of(sheet: str, cover: Mapping[str, CoverField], form_sets: list[Fo
     known = {_letters_and_digits(form_set.form_set): form_set for form_set in form_sets}
     found = known.get(_letters_and_digits(version)) if version else None
     if found is None:
-        told = f"tìm thấy “{_safe(version)}”" if version else "không thấy hoặc để trống"
+        told = f"tìm thấy “{quotable(version)}”" if version else "không thấy hoặc để trống"
         raise RefusedError(
             "UNKNOWN_FORM_VERSION",
             f"Trang “{_safe(sheet)}”, nhãn “Mẫu biểu”: {told}; cần một trong "
@@ -334,7 +334,7 @@ def _year_of(sheet: str, cover: Mapping[str, CoverField]) -> int:
     text = _cover_text(cover, "year")
     years = re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", text)
     if len(years) != 1:
-        told = f"tìm thấy “{_safe(text)}”" if text else "không thấy hoặc để trống"
+        told = f"tìm thấy “{quotable(text)}”" if text else "không thấy hoặc để trống"
         raise RefusedError(
             "NO_YEAR", f"Trang “{_safe(sheet)}”, nhãn “Kỳ báo cáo”: {told}; cần một năm, ví dụ “Năm 2024”."
         )

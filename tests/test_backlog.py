@@ -109,6 +109,18 @@ def test_a_folder_of_csv_files_is_taken_in_as_one_zip_with_the_unit_it_lies_in(f
     assert again.batches == []
 
 
+def test_the_same_folder_of_two_units_is_two_sendings(folders):
+    for unit in ("67.003", "67.008"):
+        drop(folders, f"{unit}/báo cáo/Bieu 1.csv", b"a,b")
+    desk = Desk()
+    run(folders, desk)
+
+    assert sorted(claim.unit_code for claim in desk.claims) == ["67.003", "67.008"]
+    assert {claim.path.name for claim in desk.claims} == {"báo cáo.zip"}
+    assert desk.contents[0] == desk.contents[1]
+    assert not [path for path in folders.spool.rglob("*") if path.is_file()]
+
+
 def test_a_name_that_is_no_unicode_reaches_intake_as_text(folders):
     path = os.path.join(os.fsencode(folders.inbox), b"B\xe1o c\xe1o.xlsx")
     with open(path, "wb") as file:
