@@ -3,6 +3,7 @@
 
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,19 +12,17 @@ import click
 from orchestration import intake_commands
 from orchestration.problems import ProblemError, reason
 from orchestration.settings import Folders, set_environment, settings
-from orchestration.vietnamese import HELP_OPTION, OPTIONS, VietnameseGroup, usage_problem
+from orchestration.vietnamese import FILE, FOLDER, HELP_OPTION, OPTIONS, PLACES, VietnameseGroup, usage_problem
 
 if TYPE_CHECKING:
     from orchestration.runs import Outcome
 
 
-@click.group(
-    cls=VietnameseGroup, context_settings=HELP_OPTION, options_metavar=OPTIONS, subcommand_metavar="LỆNH [THAM SỐ]..."
-)
+@click.group(cls=VietnameseGroup, context_settings=HELP_OPTION, options_metavar=OPTIONS)
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
+    metavar=FOLDER,
     help="Thư mục dữ liệu (mặc định: biến THUCCHAT_DATA, nếu không có thì data/).",
 )
 @click.pass_context
@@ -64,13 +63,14 @@ def demo(folders: Folders) -> None:
 
 
 @cli.command(options_metavar=OPTIONS, short_help="Đọc tệp hoặc thư mục báo cáo vào kho gốc.")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, metavar=PLACES, type=click.Path(path_type=Path))
 @click.pass_obj
 def intake(folders: Folders, paths: tuple[Path, ...]) -> None:
     """Đọc các tệp báo cáo (hoặc mọi tệp trong thư mục) vào kho gốc và lập tệp trả lại cho đơn vị.
 
     Tệp đã đọc rồi thì bỏ qua. Tệp không đọc được bị trả lại kèm lý do, các tệp khác vẫn được đọc.
-    Mã thoát là 1 nếu có tệp bị trả lại hoặc bị giữ.
+    Tệp nằm trong data/inbox/<đơn vị> phải là báo cáo của đúng đơn vị đó.
+    Mã thoát là 1 nếu có tệp bị trả lại hoặc bị giữ, 2 nếu không tìm thấy tệp.
 
     \b
     Ví dụ:
@@ -82,11 +82,14 @@ def intake(folders: Folders, paths: tuple[Path, ...]) -> None:
     _work_on(folders)
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
-        raise ProblemError(f"Không tìm thấy: {', '.join(missing)}")
-    from orchestration import terminal
+        raise ProblemError(f"Không tìm thấy: {', '.join(missing)}", 2)
+    from orchestration import inbox, outbox, terminal
 
-    taken = taking_in.take_in_files(paths, folders, on_file=terminal.show_file)
-    terminal.show_intake(taken.report, taken.returned)
+    claims, ignored = inbox.claims(paths, folders.inbox)
+    taken = taking_in.take_in_files(claims, folders, on_file=terminal.show_file)
+    terminal.show_intake(replace(taken.report, ignored=ignored), taken.returned)
+    if closed := outbox.closed_warning(folders):
+        click.echo(f"Cảnh báo: {closed}", err=True)
     if any(file.state in {"refused", "held", "failed"} for file in taken.report.files):
         sys.exit(1)
 
@@ -110,7 +113,7 @@ def build(folders: Folders) -> None:
 
 
 @cli.command(options_metavar=OPTIONS, short_help="Danh sách lỗi trong các tệp đã nhận.")
-@click.option("--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Ghi ra CSV.")
+@click.option("--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), metavar=FILE, help="Ghi ra CSV.")
 @click.pass_obj
 def issues(folders: Folders, csv_path: Path | None) -> None:
     """Liệt kê mọi lỗi trong các báo cáo đang có hiệu lực và các tệp bị trả lại.
@@ -126,7 +129,7 @@ def issues(folders: Folders, csv_path: Path | None) -> None:
     from submissions.replies import list_issues
 
     if not folders.store.exists():
-        raise ProblemError(f"Chưa có báo cáo nào trong {folders.data}. Hãy chạy: thucchat intake PATH...")
+        raise ProblemError(f"Chưa có báo cáo nào trong {folders.data}. Hãy chạy: thucchat intake NƠI...")
     from orchestration.registers import open_register
 
     with open_register(folders) as register:
@@ -141,7 +144,7 @@ def issues(folders: Folders, csv_path: Path | None) -> None:
 
 
 @cli.command(options_metavar=OPTIONS, short_help="Các xếp loại có dấu hiệu chưa phù hợp.")
-@click.option("--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Ghi ra CSV.")
+@click.option("--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), metavar=FILE, help="Ghi ra CSV.")
 @click.pass_obj
 def findings(folders: Folders, csv_path: Path | None) -> None:
     """Liệt kê các mâu thuẫn giữa xếp loại và chứng cứ trong kho đã công bố.
@@ -165,11 +168,11 @@ def findings(folders: Folders, csv_path: Path | None) -> None:
 
 
 @cli.command(options_metavar=OPTIONS, short_help="Làm tập biểu đồ của một năm từ kho đã công bố.")
-@click.argument("name", metavar="NAME")
-@click.option("--year", type=int, required=True, metavar="Y", help="Năm đánh giá.")
+@click.argument("name", metavar="TÊN")
+@click.option("--year", type=int, required=True, metavar="NĂM", help="Năm đánh giá.")
 @click.pass_obj
 def pack(folders: Folders, name: str, year: int) -> None:
-    """Làm tập biểu đồ NAME của năm Y từ kho đã công bố. Cùng một kho thì ra cùng một tệp.
+    """Làm tập biểu đồ TÊN của NĂM từ kho đã công bố. Cùng một kho thì ra cùng một tệp.
 
     \b
     Ví dụ:
@@ -183,7 +186,14 @@ def pack(folders: Folders, name: str, year: int) -> None:
 
 
 @cli.command(options_metavar=OPTIONS, short_help="Mở giao diện Dagster tại máy này.")
-@click.option("--port", type=int, default=3000, show_default=True, metavar="PORT", help="Cổng trên 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=3000,
+    show_default=True,
+    metavar="CỔNG",
+    help="Cổng trên 127.0.0.1.",
+)
 @click.pass_obj
 def dev(folders: Folders, port: int) -> None:
     """Mở giao diện Dagster (chỉ trên máy này) cùng bộ theo dõi hộp nhận và lịch làm tập biểu đồ.
@@ -254,6 +264,9 @@ def main() -> None:
         cli(standalone_mode=False, prog_name="thucchat")
     except ProblemError as problem:
         _fail(str(problem), problem.exit_code)
+    except click.exceptions.NoArgsIsHelpError as bare:
+        click.echo(bare.ctx.get_help(), err=True)
+        sys.exit(2)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "thucchat"
         _fail(f"{usage_problem(error)} Xem: {where} --help", 2)
@@ -262,6 +275,10 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         _fail("Đã dừng theo yêu cầu.", 130)
     except Exception as error:  # noqa: BLE001 - the words of a fault may quote a person's data: its place is told alone
+        from submissions.units import ListError
+
+        if isinstance(error, ListError):
+            _fail(str(error), 1)
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{type(error).__name__} ở {Path(place.filename).name}:{place.lineno}"
         _fail(f"Lỗi của chương trình ({where}), không phải của tệp. Hãy báo cho kỹ sư dữ liệu.", 3)

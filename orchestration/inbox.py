@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from submissions.intake import Claim, find_files
+
 QUIET_SECONDS = 10.0
 """A file that has not changed for so long, between two looks, is taken to be whole."""
 
@@ -56,8 +58,7 @@ class Entry:
     @property
     def unit_code(self) -> str | None:
         """The unit whose folder it lies in, or is."""
-        first, *others = PurePosixPath(self.name).parts
-        return first if (others or self.members) and UNIT_FOLDER.fullmatch(first) else None
+        return unit_of(self.name, is_folder=bool(self.members))
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -81,7 +82,7 @@ class Odd:
     @property
     def unit_code(self) -> str | None:
         """The unit whose folder it lies in."""
-        return Entry(self.name, ()).unit_code
+        return unit_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,26 @@ class Contents:
     odd: tuple[Odd, ...]
     unfinished: int
     """Files whose names say that they are not whole yet."""
+
+
+def unit_of(name: str, *, is_folder: bool = False) -> str | None:
+    """The unit whose folder something lies in, or is, by its path in the inbox."""
+    first, *others = PurePosixPath(name).parts
+    return first if (others or is_folder) and UNIT_FOLDER.fullmatch(first) else None
+
+
+def claims(paths: Iterable[Path], inbox: Path) -> tuple[list[Claim], list[Path]]:
+    """(sendings, other files) among files and in folders; a sending that lies in the inbox of a unit is claimed so."""
+    files, ignored = find_files(paths)
+    roots = {inbox, inbox.resolve()}
+    found = []
+    for file in files:
+        # The folder's true place, but the file itself as it is named: a link is not followed.
+        place = Path(os.path.abspath(file))
+        place = place.parent.resolve() / place.name
+        names = [place.relative_to(root).as_posix() for root in roots if place != root and place.is_relative_to(root)]
+        found.append(Claim(file, unit_of(names[0], is_folder=file.is_dir()) if names else None))
+    return found, ignored
 
 
 def is_passed_over(name: str) -> bool:

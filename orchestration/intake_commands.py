@@ -10,19 +10,19 @@ import click
 
 from orchestration.problems import ProblemError
 from orchestration.settings import Folders, settings
-from orchestration.vietnamese import OPTIONS, Vietnamese, VietnameseGroup
+from orchestration.vietnamese import FILE, FOLDER, OPTIONS, Vietnamese, VietnameseGroup
 
 CLEAN, ISSUES, REFUSED, OWN_FAULT = 0, 1, 2, 3
 """Exit codes of ``check`` and ``inspect``; the gravest of several files counts."""
 
-FILES = click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-UNIT = click.argument("unit", metavar="UNIT")
-YEAR = click.argument("year", metavar="YEAR", type=click.IntRange(1900, 2199))
-BY = click.option("--by", required=True, metavar="WHO", help="Cơ quan hoặc người quyết định.")
-REASON = click.option("--reason", required=True, metavar="TEXT", help="Lý do.")
+FILES = click.argument("paths", nargs=-1, required=True, metavar=f"{FILE}...", type=click.Path(path_type=Path))
+UNIT = click.argument("unit", metavar="ĐƠN_VỊ")
+YEAR = click.argument("year", metavar="NĂM", type=click.IntRange(1900, 2199))
+BY = click.option("--by", required=True, metavar="AI", help="Cơ quan hoặc người quyết định.")
+REASON = click.option("--reason", required=True, metavar="LÝ_DO", help="Lý do.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="In ra JSON.")
 AS_CSV = click.option(
-    "--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Ghi ra CSV."
+    "--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), metavar=FILE, help="Ghi ra CSV."
 )
 
 
@@ -62,14 +62,14 @@ class Share(click.ParamType):
 @click.option(
     "--annotate",
     type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
+    metavar=FOLDER,
     is_flag=False,
     flag_value=Path(),
-    help="Ghi bản đánh dấu lỗi vào DIR (không ghi DIR: cạnh tệp được kiểm tra).",
+    help="Ghi bản đánh dấu lỗi vào THƯ_MỤC (không ghi THƯ_MỤC: cạnh tệp được kiểm tra).",
 )
 @click.pass_obj
 def check(folders: Folders, paths: tuple[Path, ...], as_json: bool, annotate: Path | None) -> None:
-    """Kiểm tra FILE như khi tiếp nhận, không gửi đi đâu và không ghi gì vào kho.
+    """Kiểm tra TỆP như khi tiếp nhận, không gửi đi đâu và không ghi gì vào kho.
 
     Nhiều tệp thì còn được đối chiếu với nhau. Có dữ liệu năm trước trong thư mục dữ liệu thì được so với năm trước.
     Mã thoát: 0 không có lỗi, 1 có ô phải sửa hoặc giải trình, 2 tệp bị trả lại hoặc bị giữ, 3 lỗi của chương trình.
@@ -106,12 +106,12 @@ def check(folders: Folders, paths: tuple[Path, ...], as_json: bool, annotate: Pa
 @click.command(
     cls=Vietnamese, options_metavar=OPTIONS, short_help="Xem một tệp bất kỳ: loại, các trang, điều dễ đọc nhầm."
 )
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("path", metavar=FILE, type=click.Path(path_type=Path))
 @AS_JSON
 @click.option("--cells", is_flag=True, help="Kèm mọi ô như sẽ được đọc.")
 @click.pass_obj
 def inspect(folders: Folders, path: Path, as_json: bool, cells: bool) -> None:
-    """Đưa FILE qua cổng kiểm soát và bộ đọc, không cần bộ biểu nào.
+    """Đưa TỆP qua cổng kiểm soát và bộ đọc, không cần bộ biểu nào.
 
     Các mã được giải thích trong docs/hazards.md. Mã thoát: 0 đọc được, 1 đọc được nhưng có điều dễ đọc nhầm,
     2 không đọc được, 3 lỗi của chương trình.
@@ -134,12 +134,12 @@ def inspect(folders: Folders, path: Path, as_json: bool, cells: bool) -> None:
 
 
 @click.command(cls=Vietnamese, options_metavar=OPTIONS, short_help="Lập tệp mẫu của một đơn vị cho một năm.")
-@click.option("--unit", required=True, metavar="U", help="Mã đơn vị, ví dụ 67.001.")
-@click.option("--year", required=True, type=click.IntRange(1900, 2199), metavar="Y", help="Năm báo cáo.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Tên tệp ghi ra.")
+@click.option("--unit", required=True, metavar="ĐƠN_VỊ", help="Mã đơn vị, ví dụ 67.001.")
+@click.option("--year", required=True, type=click.IntRange(1900, 2199), metavar="NĂM", help="Năm báo cáo.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar=FILE, help="Tên tệp ghi ra.")
 @click.pass_obj
 def template(folders: Folders, unit: str, year: int, out: Path | None) -> None:
-    """Lập tệp mẫu của đơn vị U cho năm Y, điền sẵn tổ chức và đảng viên của năm trước nếu kho có.
+    """Lập tệp mẫu của ĐƠN_VỊ cho NĂM, điền sẵn tổ chức và đảng viên của năm trước nếu kho có.
 
     \b
     Ví dụ:
@@ -148,6 +148,7 @@ def template(folders: Folders, unit: str, year: int, out: Path | None) -> None:
     """
     from orchestration import registers
 
+    _warn_of(folders, unit)
     path = out or Path(f"Bieu_mau_{Path(unit).name}_{year}.xlsx")
     _say(f"Đã ghi {path}: {registers.write_template(path, folders, unit, year)}")
 
@@ -155,15 +156,15 @@ def template(folders: Folders, unit: str, year: int, out: Path | None) -> None:
 @click.command(cls=Vietnamese, options_metavar=OPTIONS, short_help="Khác nhau giữa hai lần gửi của một đơn vị.")
 @UNIT
 @YEAR
-@click.option("--from", "first", type=int, metavar="N", help="Lần gửi trước (mặc định: lần áp chót).")
-@click.option("--to", "second", type=int, metavar="N", help="Lần gửi sau (mặc định: lần cuối).")
+@click.option("--from", "first", type=int, metavar="SỐ", help="Lần gửi trước (mặc định: lần áp chót).")
+@click.option("--to", "second", type=int, metavar="SỐ", help="Lần gửi sau (mặc định: lần cuối).")
 @AS_CSV
 @AS_JSON
 @click.pass_obj
 def changes(
     folders: Folders, unit: str, year: int, first: int | None, second: int | None, csv_path: Path | None, as_json: bool
 ) -> None:
-    """So hai lần gửi của đơn vị UNIT cho năm YEAR: dòng thêm, dòng bớt, ô thay đổi.
+    """So hai lần gửi của ĐƠN_VỊ cho NĂM: dòng thêm, dòng bớt, ô thay đổi.
 
     \b
     Ví dụ:
@@ -218,7 +219,7 @@ def adopt(folders: Folders, form_set: str, form: str, column: str, heading: str,
         body = {"form_set": form_set, "form": form, "column": column, "heading": heading, "by": by}
         key = f"heading_adopted:{form_set}:{form}:{column}:{heading}:{now.isoformat()}"
         log.append([Event("heading_adopted", key, body=body)])
-    _say(f"Đã nhận “{heading}” là tên khác của cột {column}, {form}. Hãy chạy lại: thucchat intake PATH...")
+    _say(f"Đã nhận “{heading}” là tên khác của cột {column}, {form}. Hãy chạy lại: thucchat intake NƠI...")
 
 
 @forms.command("remove", options_metavar=OPTIONS, short_help="Bỏ một tiêu đề đã nhận.")
@@ -270,8 +271,8 @@ def list_forms(folders: Folders) -> None:
     options_metavar=OPTIONS,
     short_help="Sổ theo dõi: ai phải gửi, đã gửi, còn nợ, trả lại, gia hạn.",
 )
-@click.option("--year", type=click.IntRange(1900, 2199), metavar="Y", help="Chỉ một năm.")
-@click.option("--unit", metavar="U", help="Chỉ một đơn vị.")
+@click.option("--year", type=click.IntRange(1900, 2199), metavar="NĂM", help="Chỉ một năm.")
+@click.option("--unit", metavar="ĐƠN_VỊ", help="Chỉ một đơn vị.")
 @click.option("--sendings", "each", is_flag=True, help="Từng lần gửi thay vì từng đơn vị.")
 @AS_CSV
 @AS_JSON
@@ -310,12 +311,12 @@ def _decision(name: str, help_text: str) -> click.Command:
 
 
 @_decision("confirm", "Cho một lần gửi đang bị giữ được tính.")
-@click.argument("source_hash", metavar="HASH")
+@click.argument("source_hash", metavar="MÃ_BĂM")
 @BY
 @REASON
 @click.pass_obj
 def confirm(folders: Folders, source_hash: str, by: str, reason: str) -> None:
-    """Cho lần gửi HASH (mã băm, có thể viết 8 ký tự đầu) đang bị giữ được tính.
+    """Cho lần gửi MÃ_BĂM (có thể viết 8 ký tự đầu) đang bị giữ được tính.
 
     \b
     Ví dụ:
@@ -333,12 +334,12 @@ def confirm(folders: Folders, source_hash: str, by: str, reason: str) -> None:
 
 @_decision("lock", "Khóa sổ một năm.")
 @YEAR
-@click.option("--unit", metavar="U", help="Chỉ một đơn vị.")
+@click.option("--unit", metavar="ĐƠN_VỊ", help="Chỉ một đơn vị.")
 @BY
 @REASON
 @click.pass_obj
 def lock(folders: Folders, year: int, unit: str | None, by: str, reason: str) -> None:
-    """Khóa năm YEAR: tệp gửi sau đó bị giữ cho tới khi có người xác nhận hoặc mở khóa.
+    """Khóa sổ NĂM: tệp gửi sau đó bị giữ cho tới khi có người xác nhận hoặc mở khóa.
 
     \b
     Ví dụ:
@@ -347,6 +348,8 @@ def lock(folders: Folders, year: int, unit: str | None, by: str, reason: str) ->
     from orchestration import registers
     from submissions.register import states
 
+    if unit is not None:
+        _warn_of(folders, unit)
     with registers.open_register(folders) as log:
         states.lock(log, year, unit_code=unit, by=by, reason=reason)
     _say(f"Đã khóa năm {year}.")
@@ -354,12 +357,12 @@ def lock(folders: Folders, year: int, unit: str | None, by: str, reason: str) ->
 
 @_decision("unlock", "Mở khóa một năm.")
 @YEAR
-@click.option("--unit", metavar="U", help="Chỉ một đơn vị.")
+@click.option("--unit", metavar="ĐƠN_VỊ", help="Chỉ một đơn vị.")
 @BY
 @REASON
 @click.pass_obj
 def unlock(folders: Folders, year: int, unit: str | None, by: str, reason: str) -> None:
-    """Mở khóa năm YEAR; tệp bị giữ vì khóa sổ được tính.
+    """Mở khóa NĂM; tệp bị giữ vì khóa sổ được tính.
 
     \b
     Ví dụ:
@@ -368,6 +371,8 @@ def unlock(folders: Folders, year: int, unit: str | None, by: str, reason: str) 
     from orchestration import registers
     from submissions.register import states
 
+    if unit is not None:
+        _warn_of(folders, unit)
     with registers.open_register(folders) as log:
         states.unlock(log, year, unit_code=unit, by=by, reason=reason)
     _settle(folders)
@@ -375,11 +380,11 @@ def unlock(folders: Folders, year: int, unit: str | None, by: str, reason: str) 
 
 
 @_decision("waive", "Miễn một quy tắc cho một đơn vị trong một năm, có giới hạn.")
-@click.argument("rule", metavar="RULE")
+@click.argument("rule", metavar="QUY_TẮC")
 @UNIT
 @YEAR
-@click.option("--count", type=int, metavar="N", help="Nhiều nhất N trường hợp.")
-@click.option("--share", type=Share(), metavar="P", help="Nhiều nhất P phần của số dòng (ví dụ 0,05).")
+@click.option("--count", type=int, metavar="SỐ", help="Nhiều nhất bấy nhiêu trường hợp.")
+@click.option("--share", type=Share(), metavar="TỶ_LỆ", help="Nhiều nhất tỷ lệ này của số dòng (ví dụ 0,05).")
 @click.option("--until", type=Day(), required=True, metavar="NGÀY", help="Hết hiệu lực sau ngày này (dd/mm/yyyy).")
 @BY
 @REASON
@@ -395,7 +400,7 @@ def waive(
     by: str,
     reason: str,
 ) -> None:
-    """Miễn quy tắc RULE cho đơn vị UNIT trong năm YEAR; vượt giới hạn hoặc hết hạn thì miễn trừ mất hiệu lực.
+    """Miễn QUY_TẮC cho ĐƠN_VỊ trong NĂM; vượt giới hạn hoặc hết hạn thì miễn trừ mất hiệu lực.
 
     \b
     Ví dụ:
@@ -406,7 +411,8 @@ def waive(
     from submissions.rules import load_rules
 
     if rule not in load_rules().by_id:
-        raise ProblemError(f"Không có quy tắc “{rule}”. Xem cột rule của: thucchat issues --csv FILE")
+        raise ProblemError(f"Không có quy tắc “{rule}”. Xem cột rule của: thucchat issues --csv TỆP")
+    _warn_of(folders, unit)
     with registers.open_register(folders) as log:
         answers.waive(
             log, unit, year, rule, until=until, approver=by, reason=reason, limit_count=count, limit_share=share
@@ -445,7 +451,7 @@ def verify(folders: Folders, anchor: str | None) -> None:
 @REASON
 @click.pass_obj
 def extend(folders: Folders, unit: str, year: int, until: date, by: str, reason: str) -> None:
-    """Gia hạn cho đơn vị UNIT gửi báo cáo năm YEAR đến hết ngày NGÀY.
+    """Gia hạn cho ĐƠN_VỊ gửi báo cáo của NĂM đến hết ngày NGÀY.
 
     \b
     Ví dụ:
@@ -454,6 +460,7 @@ def extend(folders: Folders, unit: str, year: int, until: date, by: str, reason:
     from orchestration import registers
     from submissions.register import deadlines
 
+    _warn_of(folders, unit)
     with registers.open_register(folders) as log:
         agreed = deadlines.Deadlines.read(folders.data)
         deadlines.extend(log, unit, year, until, by=by, reason=reason, deadlines=agreed)
@@ -464,11 +471,21 @@ def extend(folders: Folders, unit: str, year: int, until: date, by: str, reason:
 COMMANDS = (check, inspect, template, register, extend, changes, forms)
 
 
+def _warn_of(folders: Folders, unit: str) -> None:
+    """Warn of a unit that nobody knows; what is no unit's code at all is a mistake."""
+    from orchestration import registers
+
+    if warning := registers.check_unit(folders, unit):
+        click.echo(warning, err=True)
+
+
 def _settle(folders: Folders) -> None:
     """Bring the store's snapshots, the returned workbooks and the receipts up to what was decided."""
-    from orchestration import taking_in
+    from orchestration import outbox, taking_in
 
     taking_in.take_in_files([], folders)
+    if closed := outbox.closed_warning(folders):
+        click.echo(f"Cảnh báo: {closed}", err=True)
 
 
 def _say(text: str) -> None:

@@ -18,7 +18,14 @@ from submissions.register.log import Register, RegisterError
 from submissions.store import Store
 from submissions.units import read_units
 
+COMPARED = ("accepted", "replaced", "held")
+"""States of sendings whose rows the store has; of what was refused there are none."""
+
 CHANGES = {"added": "thêm dòng", "removed": "bớt dòng", "changed": "đổi ô"}
+
+USAGE = 2
+"""Exit code of a command that asks for what cannot be."""
+
 OBLIGATIONS = (
     "unit_code", "unit_name", "year", "due_before", "extended_until", "state_name", "received_on", "accepted_on",
     "days_late", "sendings",
@@ -35,7 +42,7 @@ def open_register(folders: Folders, *, make: bool = True) -> Iterator[Register]:
     place = settings().register or folders.register
     if isinstance(place, Path) and not place.exists():
         if not make:
-            raise ProblemError(f"Chưa có sổ theo dõi trong {folders.data}. Hãy chạy: thucchat intake PATH...")
+            raise ProblemError(f"Chưa có sổ theo dõi trong {folders.data}. Hãy chạy: thucchat intake NƠI...")
         place.parent.mkdir(parents=True, exist_ok=True)
     try:
         with Register.open(place) as register:
@@ -66,6 +73,27 @@ def sendings(folders: Folders, register: Register, *, year: int | None, unit: st
     if unit is not None:
         found = found[found["unit_code"] == unit]
     return found.assign(state_name=found["state"].map(states.STATES)).loc[:, list(SENDINGS)]
+
+
+def check_unit(folders: Folders, unit: str) -> str:
+    """Why a unit is not known (neither on the list nor has it ever sent anything): a warning, empty for a known one.
+
+    Nobody is warned where nothing is known yet. Raises `ProblemError` for what is no unit's code.
+    """
+    covers = [form_set.cover for form_set in form_sets_of(folders.data).values() if form_set.cover]
+    patterns = [field.pattern or ".+" for cover in covers for field in cover.fields if field.key == "unit_code"]
+    if not any(re.fullmatch(pattern, unit) for pattern in patterns):
+        raise ProblemError(f"“{unit}” không phải là mã đơn vị (ví dụ 67.001).", USAGE)
+    listed = set(read_units(folders.data / "units.csv")["unit_code"])
+    if listed:
+        place = f"danh sách {len(listed)} đơn vị ({folders.data / 'units.csv'})"
+    else:
+        sent = Store(folders.store).read_submissions()
+        listed = set(sent.loc[sent["state"] == "accepted", "unit_code"].dropna())
+        place = f"{len(listed)} đơn vị đã gửi báo cáo"
+    if not listed or unit in listed:
+        return ""
+    return f"Cảnh báo: mã {unit} không có trong {place}. Hãy kiểm tra lại mã đơn vị."
 
 
 def full_hash(register: Register, begin: str) -> str:
@@ -103,8 +131,6 @@ def write_template(path: Path, folders: Folders, unit: str, year: int) -> str:
     from submissions import templates
     from submissions.files.source import RefusedError
 
-    if not re.fullmatch(r"[0-9A-Za-z]+(\.[0-9A-Za-z]+)*", unit):
-        raise ProblemError(f"“{unit}” không phải là mã đơn vị (ví dụ 67.001).")
     store = Store(folders.store)
     sent = store.read_submissions()
     named = pd.concat([sent[["unit_code", "unit_name"]], read_units(folders.data / "units.csv")]).dropna(
@@ -118,7 +144,7 @@ def write_template(path: Path, folders: Folders, unit: str, year: int) -> str:
     except (templates.TemplateError, RefusedError) as error:
         raise ProblemError(str(error)) from error
     except FileExistsError as error:
-        raise ProblemError(f"{path} đã có; hãy chọn tên khác bằng --out FILE.") from error
+        raise ProblemError(f"{path} đã có; hãy chọn tên khác bằng --out TỆP.") from error
     except OSError as error:
         raise ProblemError(f"Không ghi được {path}: {reason(error)}.") from error
     if previous is None:
@@ -131,16 +157,25 @@ def compare(
 ) -> tuple[pd.DataFrame, str]:
     """(differences, which sendings) between two sendings of a unit and year, by their number of receipt."""
     found = states.sendings(register)
-    found = found[(found["unit_code"] == unit) & (found["year"] == year) & found["form_version"].notna()]
-    found = found[found["number"].notna() & (found["state"] != "duplicate")].set_index("number")["source_hash"]
-    if len(found) < 2:
-        raise ProblemError(f"Đơn vị {unit} năm {year} có {len(found)} lần gửi đọc được; cần hai lần để so sánh.")
+    found = found[(found["unit_code"] == unit) & (found["year"] == year)]
+    found = found[found["number"].notna() & (found["state"] != "duplicate")].set_index("number")
+    told = "; ".join(f"lần {number}: {states.STATES[state].lower()}" for number, state in found["state"].items())
+    found = found.loc[found["state"].isin(COMPARED), "source_hash"]
     numbers = [int(number) for number in found.index]
+    if len(numbers) < 2:
+        raise ProblemError(
+            f"Đơn vị {unit} năm {year} có {len(numbers)} lần gửi đọc được; cần hai lần để so sánh. "
+            f"{f'Đã nhận: {told}.' if told else 'Chưa nhận tệp nào của đơn vị cho năm này.'} "
+            f"Xem: thucchat register --sendings --unit {unit} --year {year}",
+            USAGE,
+        )
     second = second if second is not None else numbers[-1]
     first = first if first is not None else max((number for number in numbers if number < second), default=numbers[0])
     for number in (first, second):
         if number not in numbers:
-            raise ProblemError(f"Không có lần gửi {number}; các lần: {', '.join(map(str, numbers))}.")
+            raise ProblemError(
+                f"Không so được lần gửi {number}. Các lần so được: {', '.join(map(str, numbers))}.", USAGE
+            )
     about = f"Đơn vị {unit}, năm {year}: lần gửi {second} so với lần gửi {first}"
     store = Store(folders.store)
     before, after = (read_sending(store, found.loc[number]) for number in (first, second))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import dagster as dg
+import duckdb
 import pandas as pd
 
 from orchestration.registers import open_register
@@ -23,6 +24,12 @@ REGISTER = "UBKT"
 
 CHECK = "da_sua_va_giai_trinh_het"
 """The check of a partition: no error is left, and no question without an answer."""
+
+SUMMARY = "moi_don_vi_da_sua_va_giai_trinh_het"
+"""The check of all partitions together: the page of the asset shows the last check of one partition alone."""
+
+CHECKS = tuple(dg.AssetCheckKey(KEY, name) for name in (CHECK, SUMMARY))
+"""Intake reports them by itself; no job runs them."""
 
 NUMBERS = {
     "sent_no": "Lần gửi",
@@ -115,6 +122,47 @@ def judgement(sending: dict[str, object]) -> tuple[bool, dict[str, int]]:
     """Whether nothing is left to mend or to explain in a sending (a row of `in_force`), and the numbers that say so."""
     still_open = {"Lỗi": sending["errors"], "Câu hỏi chưa trả lời": sending["queries"]}
     return not any(still_open.values()), still_open
+
+
+def summary(current: pd.DataFrame) -> dg.AssetCheckEvaluation:
+    """The check of all sendings in force (`in_force`) together: open errors, open queries, how many units have any."""
+    errors, queries = current["errors"], current["queries"]
+    still_open = current[(errors > 0) | (queries > 0)]
+    return dg.AssetCheckEvaluation(
+        asset_key=KEY,
+        check_name=SUMMARY,
+        passed=still_open.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "Lỗi": int(errors.sum()),
+            "Câu hỏi chưa trả lời": int(queries.sum()),
+            "Đơn vị còn lỗi": int(current.loc[errors > 0, "unit"].nunique()),
+            "Đơn vị còn việc": int(still_open["unit"].nunique()),
+            "Lần gửi đang có hiệu lực": len(current),
+        },
+    )
+
+
+def unbalanced(store: Store) -> pd.DataFrame:
+    """Forms of sendings whose counts are not those of the rows that the store holds: `source_hash`, `form`.
+
+    Counted are the rows of each form's own file, read again: rows in = rows there, held back = those marked so.
+    """
+    told = store.read_counts()[["source_hash", "form", "rows_in", "loaded", "held_back"]]
+    parts = [told.iloc[:0].loc[:, ["source_hash", "form"]].assign(rows=0, marked=0)]
+    with duckdb.connect() as connection:
+        for table in store.schemas:
+            relation = connection.read_parquet(str(store.form(table) / "*.parquet"), union_by_name=True)
+            grouped = "source_hash, count(*) as rows, count(*) filter (is_held_back) as marked"
+            parts.append(relation.aggregate(grouped, "source_hash").df().assign(form=table))
+    kept = pd.concat(parts, ignore_index=True)
+    # A killed reading leaves rows without counts; it is done again, and nobody reads them.
+    kept = kept[kept["source_hash"].isin(told["source_hash"])]
+    both = told.merge(kept, on=["source_hash", "form"], how="outer")
+    numbers = both[["rows_in", "loaded", "held_back"]].fillna(-1)
+    rows, marked = both["rows"].fillna(0), both["marked"].fillna(0)
+    equal = (numbers["rows_in"] == rows) & (numbers["held_back"] == marked) & (numbers["loaded"] == rows - marked)
+    return both.loc[~equal, ["source_hash", "form"]].reset_index(drop=True)
 
 
 def _links(folders: Folders, names: Sequence[str]) -> dict[str, dg.MetadataValue]:

@@ -295,7 +295,7 @@ def show_issues(listed: pd.DataFrame) -> None:
     )
     first = listed[["file", "sheet", "cell", "message"]].head(SHOWN_ROWS).fillna("")
     show_table(
-        f"{len(first)} lỗi đầu (đủ cả: issues --csv FILE)",
+        f"{len(first)} lỗi đầu (đủ cả: issues --csv TỆP)",
         ["Tệp › biểu › ô", "Lỗi và cách sửa"],
         [(" › ".join(filter(None, place)), hidden(said)) for *place, said in first.itertuples(index=False)],
     )
@@ -329,7 +329,7 @@ def show_findings(tables: Mapping[str, pd.DataFrame]) -> None:
         .head(SHOWN_ROWS)
     )
     show_table(
-        f"{len(gravest)} phát hiện đầu, đề nghị thẩm định lại (đủ cả, kèm cách giải thích khác: findings --csv FILE)",
+        f"{len(gravest)} phát hiện đầu, đề nghị thẩm định lại (đủ cả, kèm cách giải thích khác: findings --csv TỆP)",
         ["Quy tắc", "Năm", "Nơi", "Báo cáo", "Nhưng"],
         [
             (row.rule_id, int(row.year), row.org_code if pd.notna(row.org_code) else row.unit_code, *map(hidden, said))

@@ -1,5 +1,6 @@
 """The warehouse as a file: its build id, where it is built, how it is read, compared and published."""
 
+import filecmp
 import hashlib
 import os
 import shutil
@@ -216,11 +217,22 @@ def _table_hash(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -
 
 
 def published_build(folders: Folders) -> str:
-    """Id of the build that is published: the one whose file it is."""
-    for build in folders.builds.glob("*.duckdb"):
-        if folders.published.exists() and build.samefile(folders.published):
-            return build.stem
-    raise NotBuiltError("Chưa có kho dữ liệu nào được công bố. Hãy chạy: thucchat build")
+    """Id of the build that is published: whose file it is or, in a copy of the data folder, whose bytes it has."""
+    if not folders.published.exists():
+        raise NotBuiltError("Chưa có kho dữ liệu nào được công bố. Hãy chạy: thucchat build")
+    builds = sorted(folders.builds.glob("*.duckdb"))
+    for is_published in (os.path.samefile, _has_the_bytes_of):
+        for build in builds:
+            if is_published(build, folders.published):
+                return build.stem
+    raise NotBuiltError(
+        f"Không rõ {folders.published.name} là bản dựng nào: trong {folders.builds.name}/ không có tệp cùng nội dung. "
+        "Hãy chạy: thucchat build"
+    )
+
+
+def _has_the_bytes_of(build: Path, published: Path) -> bool:
+    return filecmp.cmp(build, published, shallow=False)  # sizes are compared first
 
 
 # --- publishing --------------------------------------------------------------------------------------------------

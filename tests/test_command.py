@@ -6,8 +6,10 @@ import re
 import subprocess
 import sys
 
+import click
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from orchestration.command import cli
 from orchestration.listing import harmless, write_csv
@@ -27,6 +29,36 @@ def test_help_is_vietnamese_and_shows_every_command_with_examples(thucchat):
     for name in ("demo", "intake", "build", "issues", "findings", "pack"):
         assert re.search(rf"^  {name} ", told, re.MULTILINE)
     assert not re.search(r"Usage|Options|Commands|Show this message", told)
+
+
+ENGLISH = re.compile(
+    r"Usage|Options|Commands|Show this|required|default|COMMAND|ARGS|<=|\b(FILE|DIR|PATH|WHO|TEXT|UNIT|YEAR|HASH|RULE"
+    r"|NAME|PORT|INTEGER|FLOAT|RANGE|not a valid|Error|Missing|Invalid)\b"
+)
+
+
+def every_command(group=cli, names=()):
+    for name, command in group.commands.items():
+        yield (*names, name)
+        if isinstance(command, click.Group):
+            yield from every_command(command, (*names, name))
+
+
+@pytest.mark.parametrize("names", [(), *every_command()], ids=" ".join)
+def test_no_english_word_of_the_library_is_in_any_help(names):
+    told = CliRunner().invoke(cli, [*names, "--help"], prog_name="thucchat")
+
+    assert told.exit_code == 0
+    assert "Cách dùng: thucchat" in told.output
+    assert not ENGLISH.search(told.output), told.output
+
+
+@pytest.mark.parametrize("names", [(), ("forms",)])
+def test_a_group_without_a_command_shows_its_help(thucchat, names):
+    result = thucchat(*names)
+
+    assert result.returncode == 2
+    assert result.stderr.startswith("Cách dùng: thucchat")
 
 
 @pytest.mark.parametrize("name", list(cli.commands))
@@ -79,8 +111,24 @@ def test_a_list_that_cannot_be_written_is_a_problem_in_one_sentence(tmp_path):
         (["intake"], "Thiếu tham số", 2),
         (["pack", "kiem-diem-cuoi-nam"], "Thiếu tham số", 2),
         (["pack", "kiem-diem-cuoi-nam", "--year", "năm nay"], "không hợp lệ", 2),
+        (["pack", "kiem-diem-cuoi-nam", "--year"], "--year viết chưa đúng: nó cần một giá trị.", 2),
+        (
+            ["changes", "67.001", "abcd"],
+            "NĂM không hợp lệ: tìm thấy “abcd”, cần một số nguyên từ 1900 đến 2199.",
+            2,
+        ),
+        (
+            ["changes", "67.001", "1800"],
+            "NĂM không hợp lệ: tìm thấy “1800”, cần một số nguyên từ 1900 đến 2199.",
+            2,
+        ),
+        (["changes", "67.001", "2025", "--from", "x"], "của --from không hợp lệ: tìm thấy “x”, cần một số nguyên.", 2),
+        (["changes", "67.001", "2025", "7"], "Thừa tham số: 7.", 2),
+        (["issues", "--csv", "/"], "của --csv không hợp lệ: tìm thấy “/”, cần tên một tệp.", 2),
+        (["register", "--json=1"], "--json viết chưa đúng: nó không nhận giá trị.", 2),
+        (["forms", "nothing"], "Không có lệnh này; các lệnh: adopt, remove, list.", 2),
         (["build", "--fast"], "Không có tùy chọn --fast", 2),
-        (["intake", "/no/such/file.xlsx"], "Không tìm thấy: /no/such/file.xlsx", 1),
+        (["intake", "/no/such/file.xlsx"], "Không tìm thấy: /no/such/file.xlsx", 2),
         (["issues"], "thucchat intake", 1),
         (["findings"], "thucchat build", 1),
         (["pack", "kiem-diem-cuoi-nam", "--year", "2025"], "thucchat build", 1),
@@ -92,7 +140,17 @@ def test_a_users_mistake_is_one_vietnamese_sentence_and_no_traceback(thucchat, t
     assert result.returncode == code
     assert result.stderr.startswith("Lỗi: ")
     assert told in result.stderr
+    assert ".." not in result.stderr.replace("...", "")
+    assert not ENGLISH.search(result.stderr)
     assert "Traceback" not in result.stderr
+
+
+def test_a_list_that_cannot_be_used_is_told_with_its_place(thucchat, tmp_path):
+    (tmp_path / "units.csv").write_text("mã,tên\n", encoding="utf-8")
+    result = thucchat("--data", tmp_path, "template", "--unit", "67.001", "--year", "2025")
+
+    assert result.returncode == 1
+    assert "units.csv: thiếu cột unit_code" in result.stderr
 
 
 def test_intake_reads_a_folder_says_what_became_of_each_file_and_fails_when_one_is_refused(thucchat, whole, tmp_path):

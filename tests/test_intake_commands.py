@@ -136,6 +136,144 @@ def test_the_register_tells_who_owes_what_and_a_held_sending_counts_once_it_is_c
     assert run(thucchat, data, "register", "verify").returncode == 0
 
 
+def refused_at(folder, name, **cover):
+    """A unit's report that is refused when it lies in the inbox of unit 67.001, and says that it is of this unit."""
+    path = write_unit(folder / name, cover=cover).path
+    book = openpyxl.load_workbook(path)
+    del book["Biểu 3"]
+    book.save(path)
+    return path
+
+
+def test_changes_passes_over_sendings_that_were_refused(thucchat, data, tmp_path):
+    first = write_unit(tmp_path / "1.xlsx").path
+    second = refused_at(tmp_path, "2.xlsx", sent_no=2)
+    third = write_unit(tmp_path / "3.xlsx", changed("members", 1, school="THCS"), cover={"sent_no": 3}).path
+    last = refused_at(tmp_path, "4.xlsx", sent_no=4)
+    for path in (first, second, third, last):
+        run(thucchat, data, "intake", path)
+
+    told = run(thucchat, data, "changes", "67.001", "2024", "--json")
+    asked_for = run(thucchat, data, "changes", "67.001", "2024", "--to", "4")
+
+    assert told.returncode == 0, told.stderr
+    assert [(row["column"], row["after"]) for row in json.loads(told.stdout)["rows"]] == [("Học vấn phổ thông", "THCS")]
+    assert asked_for.returncode == 2
+    assert "Không so được lần gửi 4. Các lần so được: 1, 3." in asked_for.stderr
+
+
+def test_changes_says_what_there_is_where_there_are_no_two_sendings_to_compare(thucchat, data, tmp_path):
+    run(thucchat, data, "intake", write_unit(tmp_path / "1.xlsx").path)
+    run(thucchat, data, "intake", refused_at(tmp_path, "2.xlsx", sent_no=2))
+
+    one = run(thucchat, data, "changes", "67.001", "2024")
+    none = run(thucchat, data, "changes", "67.009", "2024")
+
+    assert (one.returncode, none.returncode) == (2, 2)
+    assert "có 1 lần gửi đọc được; cần hai lần" in one.stderr
+    assert "lần 1: đã tiếp nhận; lần 2: bị trả lại" in one.stderr
+    assert "Chưa nhận tệp nào" in none.stderr
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_unit_that_nobody_knows_is_warned_of_and_one_that_is_known_is_not(thucchat, data, tmp_path, is_listed):
+    run(thucchat, data, "intake", write_unit(tmp_path / "1.xlsx").path)
+    if is_listed:
+        (data / "units.csv").write_text("unit_code,unit_name\n67.001,Huyện Thử\n", encoding="utf-8")
+    asked = ("--until", "31/12/2099", "--by", "BTC", "--reason", "lũ")
+
+    known = run(thucchat, data, "extend", "67.001", "2024", *asked)
+    unknown = run(thucchat, data, "extend", "67.999", "2024", *asked)
+    made = run(thucchat, data, "template", "--unit", "67.999", "--year", "2025", "--out", tmp_path / "mau.xlsx")
+
+    assert [one.returncode for one in (known, unknown, made)] == [0, 0, 0]
+    assert known.stderr == ""
+    for one in (unknown, made):
+        assert one.stderr.startswith("Cảnh báo: mã 67.999 không có trong ")
+        assert ("units.csv" in one.stderr) == is_listed
+
+
+@pytest.mark.parametrize("unit", ["../67.001", "67 001", "67..001", "Nguyễn Văn A", "670000000001", ""])
+def test_what_is_no_code_of_a_unit_is_a_mistake_of_the_command(thucchat, data, tmp_path, unit):
+    asked = ("--until", "31/12/2099", "--by", "BTC", "--reason", "lũ")
+
+    extended = run(thucchat, data, "extend", unit, "2024", *asked)
+    made = run(thucchat, data, "template", "--unit", unit, "--year", "2025", "--out", tmp_path / "mau.xlsx")
+
+    for one in (extended, made):
+        assert one.returncode == 2
+        assert "không phải là mã đơn vị" in one.stderr
+    assert not (tmp_path / "mau.xlsx").exists()
+    assert not (data / "register.sqlite").exists()
+
+
+def test_what_lies_in_a_units_inbox_is_that_units_for_the_command_too(thucchat, data, tmp_path):
+    inbox = data / "inbox"
+    for folder in ("67.001", "67.002/năm 2024", "chung"):
+        (inbox / folder).mkdir(parents=True)
+    written = write_unit(tmp_path / "1.xlsx").path
+    shutil.copy(written, inbox / "67.002" / "năm 2024" / "lạc.xlsx")
+
+    strayed = run(thucchat, data, "intake", inbox)
+    shutil.copy(written, inbox / "67.001" / "đúng chỗ.xlsx")
+    right = run(thucchat, data, "intake", inbox / "67.001")
+    (inbox / "chung" / "ghi chú.txt").write_text("x")
+    others = run(thucchat, data, "intake", inbox / "chung")
+
+    assert strayed.returncode == 1
+    assert "67.002" in strayed.stdout
+    [strayed_letter] = [json.loads(path.read_text()) for path in (data / "outbox" / "67.002").glob("*_refused.json")]
+    assert strayed_letter["code"] == "UNIT_MISMATCH"
+    assert right.returncode == 0, right.stdout + right.stderr
+    assert list((data / "outbox" / "67.001").glob("*_accepted.json"))
+    assert "không phải bảng tính: ghi chú.txt" in others.stdout
+
+
+def receipts(data, unit):
+    return [json.loads(path.read_text("utf-8")) for path in sorted((data / "outbox" / unit).glob("*.json"))]
+
+
+def test_a_unit_that_sends_bytes_refused_before_is_told_why_and_another_unit_is_not(thucchat, data):
+    inbox = data / "inbox"
+    for folder in ("67.012", "67.003"):
+        (inbox / folder).mkdir(parents=True)
+    (inbox / "chung.xlsx").write_bytes(b"khong phai so tinh")
+    run(thucchat, data, "intake", inbox)
+    (inbox / "67.012" / "của ta.xlsx").write_bytes(b"khong phai so tinh")
+    run(thucchat, data, "intake", inbox)
+    (inbox / "67.003" / "riêng.xlsx").write_bytes(b"cung khong phai")
+    (inbox / "67.012" / "mượn.xlsx").write_bytes(b"cung khong phai")
+    run(thucchat, data, "intake", inbox / "67.003")
+    run(thucchat, data, "intake", inbox / "67.012")
+
+    known, borrowed = receipts(data, "67.012")
+    assert (known["state"], known["file_name"], known["code"]) == ("duplicate", "của ta.xlsx", "NOT_A_WORKBOOK")
+    assert known["message"]
+    assert "gửi lại" in known["advice"]
+    assert (borrowed["state"], borrowed["file_name"]) == ("duplicate", "mượn.xlsx")
+    assert "code" not in borrowed
+    assert "67.003" not in json.dumps(borrowed)
+    refused = receipts(data, "67.003")[-1]
+    assert (refused["state"], refused["file_name"]) == ("refused", "riêng.xlsx")
+
+
+def test_a_units_folder_that_is_a_link_is_warned_of_and_gets_its_receipts_once_it_is_none(thucchat, data, tmp_path):
+    outside = tmp_path / "nơi khác"
+    outside.mkdir()
+    (data / "outbox").mkdir(parents=True)
+    (data / "outbox" / "67.001").symlink_to(outside)
+
+    first = run(thucchat, data, "intake", write_unit(tmp_path / "a.xlsx").path)
+    (data / "outbox" / "67.001").unlink()
+    second = run(thucchat, data, "intake", tmp_path / "a.xlsx")
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "Chưa ghi được phiếu vào" in first.stderr
+    assert list(outside.iterdir()) == []
+    assert second.stderr == ""
+    assert [one["state"] for one in receipts(data, "67.001")] == ["received", "accepted"]
+
+
 def test_an_extension_makes_a_late_report_be_in_time(thucchat, data, tmp_path):
     write_unit(tmp_path / "2025.xlsx", unit_forms(2025), year=2025)
     run(thucchat, data, "intake", tmp_path / "2025.xlsx")

@@ -1,6 +1,7 @@
 """The warehouse as a file: compared by content, identified by its inputs, published in one step."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -196,6 +197,26 @@ def test_old_builds_are_forgotten_but_never_the_served_one(folders):
     kept = sorted(path.stem for path in folders.builds.glob("*.duckdb"))
     assert len(kept) == KEPT_BUILDS
     assert published_build(folders) == kept[-1]
+
+
+def test_in_a_copy_of_the_data_folder_the_published_build_is_known_and_the_next_one_is_published(folders, tmp_path):
+    for number in (1, 2):
+        publish(finished(folders, f"b{number}", number), folders)
+    copy = Folders(tmp_path / "copy")
+    shutil.copytree(folders.data, copy.data, ignore=shutil.ignore_patterns("copy"))
+
+    assert not copy.published.samefile(copy.builds / "b2.duckdb")
+    assert published_build(copy) == "b2"
+    publish(finished(copy, "b3", 3), copy)
+    assert published_build(copy) == "b3"
+    assert published_build(folders) == "b2"
+
+
+def test_a_published_warehouse_without_its_build_is_said_to_be_of_an_unknown_build(folders):
+    publish(finished(folders, "b1", 1), folders).unlink()
+
+    with pytest.raises(NotBuiltError, match=r"Không rõ published\.duckdb là bản dựng nào"):
+        published_build(folders)
 
 
 def test_without_a_warehouse_the_reader_is_told_what_to_run(folders):

@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import unquote
 
 import pytest
 
 from orchestration import outbox
-from orchestration.outbox import NOBODY, TITLES, unit_folder, write_receipts
+from orchestration.outbox import ADVICE, ADVICE_BY_CODE, NOBODY, TITLES, unit_folder, write_receipts
 from orchestration.settings import PROJECT, Folders
 from submissions.register.deadlines import Deadlines, extend
 from submissions.register.log import KINDS, Event, Register
@@ -128,6 +128,128 @@ def test_an_extension_names_the_new_last_day(register, folders):
 
     (receipt,) = told(folders)
     assert (receipt["state"], receipt["due"], receipt["reason"]) == ("extended", "2026-03-02", "Bão lũ")
+
+
+def short(kind, **more) -> Event:
+    """An event as intake writes it: what the file is called stands in the event of its receipt alone."""
+    one = event(kind, **more)
+    del one.body["file_name"]
+    return one
+
+
+@pytest.mark.parametrize("kind", ["accepted", "refused", "held", "confirmed"])
+def test_whatever_became_of_a_sending_its_receipt_names_the_file_and_the_number_of_the_sending(register, folders, kind):
+    register.append([event("received", sent_no=2), short(kind, code="CODE", message="Vì sao")])
+    write_receipts(register, folders)
+
+    assert [(one["state"], one["file_name"], one["sent_no"]) for one in told(folders)] == [
+        ("received", "Báo cáo.xlsx", 2),
+        (kind, "Báo cáo.xlsx", 2),
+    ]
+
+
+def test_a_refused_file_has_no_number_of_errors_because_nobody_counted_them(register, folders):
+    register.append([event("received", errors=0), short("refused", code="NO_COVER", message="Không có trang bìa.")])
+    numbers = {"errors": 0, "queries": 0, "explained": 0, "waived": 0}
+    register.append([short("returned", files=["a_TOM_TAT.html"], **numbers)])
+    register.append([short("returned", files=["b_TOM_TAT.html"], **numbers)])
+    write_receipts(register, folders)
+
+    assert [one["state"] for one in told(folders)] == ["received", "refused", "returned"]
+    for one in told(folders):
+        assert numbers.keys().isdisjoint(one)
+    for page in (folders.outbox / UNIT).glob("*.html"):
+        assert "Lỗi phải sửa" not in page.read_text("utf-8")
+
+
+def test_a_sending_that_was_judged_shows_that_it_has_no_error(register, folders):
+    register.append([event("received"), short("accepted"), short("returned", files=[], errors=0, queries=1)])
+    write_receipts(register, folders)
+
+    assert (told(folders)[-1]["errors"], told(folders)[-1]["queries"]) == (0, 1)
+
+
+def again(unit_code=UNIT) -> Event:
+    return event("duplicate", unit_code=unit_code, of="a" * 64, at=AT + timedelta(days=1))
+
+
+@pytest.mark.parametrize("first_unit", [UNIT, None])
+@pytest.mark.parametrize("kind", ["refused", "held"])
+def test_bytes_that_were_refused_or_held_before_are_told_why_and_what_to_do(register, folders, kind, first_unit):
+    reason = {"code": "CODE", "message": "Vì lẽ đó."}
+    register.append([event("received", unit_code=first_unit), short(kind, unit_code=first_unit, **reason), again()])
+    write_receipts(register, folders)
+
+    receipt = told(folders)[-1]
+    assert receipt["state"] == "duplicate"
+    assert (receipt["code"], receipt["message"]) == ("CODE", "Vì lẽ đó.")
+    assert receipt["advice"] == ADVICE[kind]
+    assert "Không phải làm gì" not in receipt["advice"]
+    assert receipt["first"] == {"refused": "Bị trả lại", "held": "Đang giữ chờ xác nhận"}[kind]
+
+
+@pytest.mark.parametrize("kind", ["refused", "held", "accepted"])
+def test_of_bytes_that_another_unit_sent_no_reason_is_told_and_the_own_report_is_still_asked_for(
+    register, folders, kind
+):
+    reason = {"code": "CODE", "message": "Lý do của đơn vị kia."}
+    register.append([event("received", unit_code="67.004"), short(kind, unit_code="67.004", **reason), again()])
+    write_receipts(register, folders)
+
+    (receipt,) = told(folders)
+    assert "gửi báo cáo của chính đơn vị" in receipt["advice"]
+    assert "nơi khác" in receipt["first"]
+    assert ("bị trả lại" in receipt["first"]) == (kind == "refused")
+    for path in (folders.outbox / UNIT).iterdir():
+        assert not re.search("67.004|CODE|đơn vị kia", path.read_text("utf-8"))
+
+
+def test_the_commissions_register_in_a_units_inbox_is_no_report_of_the_unit(register, folders):
+    first = [event(kind, unit_code=None) for kind in ("received", "accepted")]
+    for one in first:
+        one.body["kind"] = "register"
+    register.append([*first, again()])
+    write_receipts(register, folders)
+
+    assert "gửi báo cáo của chính đơn vị" in told(folders)[0]["advice"]
+
+
+def test_bytes_that_were_accepted_or_replaced_before_are_told_so(register, folders):
+    register.append([event("received", sent_no=1), short("accepted", sent_no=1), again()])
+    write_receipts(register, folders)
+    later = {"source_hash": "b" * 64, "sent_no": 2}
+    register.append([event("received", **later), event("accepted", **later)])
+    register.append([event("duplicate", of="a" * 64, at=AT + timedelta(days=2))])
+    write_receipts(register, folders)
+
+    first, second = [one for one in told(folders) if one["state"] == "duplicate"]
+    assert "đã được tiếp nhận" in first["advice"]
+    assert "đã được thay bằng một lần gửi khác" in second["advice"]
+
+
+def test_what_a_unit_cannot_mend_alone_is_not_answered_with_mend_and_send_again(register, folders):
+    register.append([event("refused", code="UNIT_NOT_ON_LIST", message="Không có trong danh sách.")])
+    register.append([event("held", source_hash="b" * 64, code="YEAR_LOCKED", message="Năm đã khóa sổ.")])
+    write_receipts(register, folders)
+
+    unlisted, locked = told(folders)
+    assert "đề nghị Ban Tổ chức thêm đơn vị vào danh sách" in unlisted["advice"]
+    assert "đề nghị Ban Tổ chức xác nhận hoặc mở khóa" in locked["advice"]
+
+
+def test_codes_with_an_advice_of_their_own_are_codes_of_reports():
+    page = (PROJECT / "docs" / "report-codes.md").read_text("utf-8")
+
+    assert [code for code in ADVICE_BY_CODE if f"`{code}`" not in page] == []
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_dead_letter_says_that_a_copy_is_kept_only_where_one_is(register, folders, copied):
+    register.append([event("dead_letter", code="SYMLINK", message="Liên kết không được mở.", copied=copied)])
+    write_receipts(register, folders)
+
+    assert ("một bản sao được giữ" in told(folders)[0]["advice"]) == copied
+    assert ("không có bản sao" in told(folders)[0]["advice"]) == (not copied)
 
 
 BODY = {
@@ -269,14 +391,96 @@ def test_writing_that_is_killed_at_random_points_leaves_whole_receipts_and_is_fi
     assert len(written["killed"]) > 2 * len(events)
 
 
-def test_the_outbox_is_not_written_through_a_link_that_somebody_laid(register, folders):
+@pytest.fixture
+def outside(folders):
+    """A folder that nobody may be made to write into."""
     outside = folders.data / "outside"
     outside.mkdir()
+    (outside / "target").write_text("kept")
+    yield outside
+    assert {path.name: path.read_text() for path in outside.iterdir()} == {"target": "kept"}
+
+
+STEM = "20260105T030000Z_00000001_received"
+
+
+@pytest.mark.parametrize("target", ["target", "new"])
+@pytest.mark.parametrize("name", ["{}.json", ".{}.json.{}", ".{}.html.{}"])
+def test_a_link_laid_where_a_receipt_or_its_draft_will_be_is_not_followed_and_the_receipt_is_written(
+    register, folders, outside, name, target
+):
     register.append([event("received")])
-    stem = "20260105T030000Z_00000001_received"
     place = folders.outbox / UNIT
     place.mkdir(parents=True)
-    os.symlink(outside / "target", place / f"{stem}.json")
-    write_receipts(register, folders)
+    os.symlink(outside / target, place / name.format(STEM, os.getpid()))
 
-    assert list(outside.iterdir()) == []
+    assert write_receipts(register, folders) == 1
+    assert {path.name for path in place.iterdir()} == {f"{STEM}.json", f"{STEM}.html"}
+    assert not any(path.is_symlink() for path in place.iterdir())
+
+
+def test_a_hard_link_laid_as_a_draft_is_not_written_into(register, folders, outside):
+    register.append([event("received")])
+    place = folders.outbox / UNIT
+    place.mkdir(parents=True)
+    os.link(outside / "target", place / f".{STEM}.json.{os.getpid()}")
+
+    assert write_receipts(register, folders) == 1
+
+
+def test_a_link_laid_as_the_draft_of_the_mark_is_not_followed(register, folders, outside):
+    register.append([event("received")])
+    folders.outbox.mkdir()
+    os.symlink(outside / "target", folders.outbox / f".written.{os.getpid()}")
+
+    assert write_receipts(register, folders) == 1
+
+
+@pytest.mark.parametrize("what", ["link", "dangling link", "file"])
+def test_a_units_folder_that_is_none_keeps_its_receipts_waiting_and_nobody_elses(register, folders, outside, what):
+    place = folders.outbox / UNIT
+    place.parent.mkdir()
+    if what == "file":
+        place.write_text("x")
+    else:
+        place.symlink_to(outside if what == "link" else folders.data / "nowhere")
+    register.append([event("received"), event("received", unit_code="67.004")])
+
+    assert write_receipts(register, folders) == 1
+    assert outbox.closed_folders(folders) == [place]
+    assert str(place) in outbox.closed_warning(folders)
+    for path in (folders.outbox / "67.004").iterdir():
+        path.unlink()
+    register.append([event("accepted")])
+    assert write_receipts(register, folders) == 0
+    place.unlink()
+    assert write_receipts(register, folders) == 2
+
+    assert [one["state"] for one in told(folders)] == ["received", "accepted"]
+    assert told(folders, "67.004") == [], "what a unit has taken away is not written again because of another"
+    assert (outbox.closed_folders(folders), outbox.closed_warning(folders)) == ([], "")
+    assert write_receipts(register, folders) == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_units_folder_that_may_not_be_written_into_keeps_its_receipts_waiting(register, folders):
+    place = folders.outbox / UNIT
+    place.mkdir(parents=True)
+    place.chmod(0o500)
+    register.append([event("received"), event("received", unit_code="67.004")])
+
+    assert write_receipts(register, folders) == 1
+    assert outbox.closed_folders(folders) == [place]
+    place.chmod(0o700)
+    assert write_receipts(register, folders) == 1
+
+
+def test_sweeping_does_not_reach_through_a_folder_that_is_a_link(folders, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ".draft.999999999").write_text("of somebody else")
+    folders.outbox.mkdir()
+    (folders.outbox / UNIT).symlink_to(elsewhere)
+    outbox.sweep(folders.outbox)
+
+    assert (elsewhere / ".draft.999999999").exists()

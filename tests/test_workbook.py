@@ -142,7 +142,7 @@ def test_a_form_whose_sheet_is_hidden_is_asked_for(path):
     [
         ({"form_version": "B12-1999"}, "UNKNOWN_FORM_VERSION", "“B12-1999”; cần một trong “B12-2021”, “B12-2025”"),
         ({"form_version": None}, "UNKNOWN_FORM_VERSION", "không thấy hoặc để trống"),
-        ({"year": "Năm nay"}, "NO_YEAR", "tìm thấy “Năm nay”"),
+        ({"year": "Năm nay"}, "NO_YEAR", "tìm thấy “…”"),
         ({"year": "2023 - 2024"}, "NO_YEAR", "cần một năm"),
     ],
 )

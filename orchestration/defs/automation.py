@@ -5,8 +5,8 @@ import dagster as dg
 from orchestration import automation, sendings
 from orchestration.defs import packs
 
-EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.checks(dg.AssetCheckKey(sendings.KEY, sendings.CHECK))
-"""All but the check of single partitions: intake reports it for what changes, and a job of all takes no partition."""
+EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.checks(*sendings.CHECKS)
+"""All but the checks of sendings: intake reports them, and a job of all takes no partition."""
 
 whole = dg.define_asset_job(
     "whole",

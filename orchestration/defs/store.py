@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from orchestration import automation, backlog, previews, sendings, sources
+from orchestration import automation, backlog, outbox, previews, sendings, sources
 from orchestration.dead_letters import DeadLetter, DeadLetters
 from orchestration.registers import open_register
 from orchestration.settings import Folders, settings
@@ -73,6 +73,19 @@ with warnings.catch_warnings():
         return dg.AssetCheckResult(passed=passed, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
 
 
+@dg.asset_check(
+    asset=sendings.KEY,
+    name=sendings.SUMMARY,
+    description="Mọi năm và đơn vị gộp lại: không lần gửi nào đang có hiệu lực còn lỗi hay câu hỏi chưa trả lời.",
+)
+def every_sending_settled() -> dg.AssetCheckResult:
+    """Judge all partitions together on request; intake reports it by itself."""
+    folders = settings().folders
+    with open_register(folders) as register:
+        found = sendings.summary(sendings.in_force(Store(folders.store), register))
+    return dg.AssetCheckResult(passed=found.passed, severity=found.severity, metadata=found.metadata)
+
+
 class Batches(dg.Config):
     """How much is read at once."""
 
@@ -117,7 +130,8 @@ class Batches(dg.Config):
         dg.AssetCheckSpec(
             "doc_vao_bang_nap_cong_giu_lai",
             asset=["store", "counts"],
-            description="Mỗi biểu của mỗi lần gửi: số dòng đọc vào = số dòng nạp + số dòng giữ lại.",
+            description="Mỗi biểu của mỗi lần gửi: số dòng đọc vào = số dòng nạp + số dòng giữ lại, "
+            "và đó đúng là số dòng đếm lại trong kho gốc.",
             blocking=True,
         ),
         dg.AssetCheckSpec(
@@ -182,6 +196,8 @@ def _store(
                     context.log.warning(f"Tệp {result.source_hash[:12]} ({result.state}): {result.code or 'FAILED'}")
     letters.tell(register)
     take([])  # what a killed run left is settled, and every receipt is out
+    if closed := outbox.closed_warning(folders):
+        context.log.warning(closed)
     backlog.clear_spool(folders, marks)
     if restless:
         context.log.warning(f"{restless} tệp vẫn đang thay đổi hoặc chưa gửi xong, để lại cho lần sau.")
@@ -195,6 +211,7 @@ def _store(
             allow_retries=False,
         )
     sendings.report(context.instance, kept, log=context.log_event, register=register)
+    context.log_event(sendings.summary(sendings.in_force(kept, register)))
 
     about_this_run = {
         "Tệp mới được nhận": states["accepted"],
@@ -228,13 +245,13 @@ def _store(
         metadata={"Tệp không đọc được": unread, "Tệp trong hộp nhận": len(present)},
     )
     counts = kept.read_counts()
-    unequal = counts["rows_in"] != counts["loaded"] + counts["held_back"]
+    unequal = len(sendings.unbalanced(kept))
     yield dg.AssetCheckResult(
         check_name="doc_vao_bang_nap_cong_giu_lai",
         asset_key=["store", "counts"],
-        passed=not unequal.any(),
+        passed=not unequal,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"Biểu đã đối chiếu": len(counts), "Biểu lệch": int(unequal.sum())},
+        metadata={"Biểu đã đối chiếu": len(counts), "Biểu lệch": unequal},
     )
 
 

@@ -5,10 +5,11 @@ are looked at as arrays. What is not of the plain shape that common programs wri
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from submissions.files.plain_cells import Layout, tag_key
 from submissions.files.source import ErrorCell, Uncalculated
 
 _PLAIN_TAGS = (
@@ -36,19 +37,18 @@ _CELL = re.compile(
     rb"(?:<v ?/>|<v>([^<]*)</v>)?</c>"
 )
 MOST_REPAIRS = 50_000
+MOST_KEPT = 2**24
+"""Bytes of XML of which the layout is kept, which takes as much again."""
 SHOWN_FORMULA = 60
 """Letters of a formula without result that are shown."""
 _PREFIX = re.compile(rb"<([A-Za-z][\w.-]*):(?:worksheet|sst)[\s>]")
 _HIDDEN_ROW = re.compile(rb'<row r="(\d+)"[^>]*?\shidden="(?:1|true)"')
 
 
-def _key(tag: bytes) -> int:
-    return tag[0] << 8 | tag[1]
-
-
-_PLAIN_KEYS = np.array([_key(tag) for tag in _PLAIN_TAGS])
-_FILLED_KEYS = np.array([_key(tag) for tag in (b"v>", b"f>", b"f ", b"f/", b"is")])
-_FORMULA_KEYS = [_key(tag) for tag in (b"f>", b"f ", b"f/")]
+_PLAIN_KEYS = np.array([tag_key(tag) for tag in _PLAIN_TAGS])
+_FILLED_KEYS = np.zeros(1 << 16, dtype=bool)
+_FILLED_KEYS[[tag_key(tag) for tag in (b"v>", b"f>", b"f ", b"f/", b"is")]] = True
+_FORMULA_KEYS = [tag_key(tag) for tag in (b"f>", b"f ", b"f/")]
 
 
 _CLOSING_LENGTHS = np.full(256, 3, np.int32)
@@ -75,6 +75,8 @@ class Scan:
     """Row, column (from 1) and value of cells that the quick reader blanks: errors, formulas without result."""
     plain: bool
     """Whether the quick reader reads these cells right; the other figures hold only then."""
+    layout: Layout | None = field(default=None, repr=False)
+    """Where everything is; None for a sheet too large to keep it."""
 
 
 NOT_PLAIN = Scan(0, 0, "", 0, 0, (), False, (), False)
@@ -117,9 +119,11 @@ def scan(body: bytes, date_styles: frozenset[int]) -> Scan:
     counts = np.bincount(tags, minlength=1 << 16)
     if counts[_PLAIN_KEYS].sum() != len(brackets) or b"&" in body or b"'" in body:
         return NOT_PLAIN
-    if not _well_formed(view, brackets, tags, bool(counts[_key(b"is")] or counts[_key(b"f>")] or counts[_key(b"f ")])):
+    if not _well_formed(
+        view, brackets, tags, bool(counts[tag_key(b"is")] or counts[tag_key(b"f>")] or counts[tag_key(b"f ")])
+    ):
         return NOT_PLAIN
-    cell_tags, row_tags = np.flatnonzero(tags == _key(b"c ")), np.flatnonzero(tags == _key(b"ro"))
+    cell_tags, row_tags = np.flatnonzero(tags == tag_key(b"c ")), np.flatnonzero(tags == tag_key(b"ro"))
     cells, rows = brackets[cell_tags], brackets[row_tags]
     # <c r="B7" and <row r="7": other orders of attributes are lawful, and rare
     if not len(rows) or np.any(view[cells + 3] != 114) or np.any(view[rows + 5] != 114):
@@ -140,15 +144,16 @@ def scan(body: bytes, date_styles: frozenset[int]) -> Scan:
     owner = np.repeat(row_numbers, np.diff(np.searchsorted(cell_tags, row_tags), append=len(cells)))
     if np.any(np.diff(order) <= 0) or np.any(owner != row) or row[-1] > 1 << 20 or column.max() > 16_384:
         return NOT_PLAIN
-    filled = np.isin(tags[np.minimum(cell_tags + 1, len(tags) - 1)], _FILLED_KEYS)
+    filled = _FILLED_KEYS[tags[np.minimum(cell_tags + 1, len(tags) - 1)]]
     formulas = int(counts[_FORMULA_KEYS].sum())
     repairs = _repairs(body, formulas > 0)
     if repairs is None:
         return NOT_PLAIN
-    if not _plain_values(body, view, brackets[tags == _key(b"v>")], cells, date_styles):
+    if not _plain_values(body, view, brackets[tags == tag_key(b"v>")], cells, date_styles):
         return NOT_PLAIN
     if not filled.any():
         return Scan(0, 0, "", len(cells), formulas, hidden, False, (), True)
+    layout = Layout(body, brackets, tags, cell_tags, row, column) if len(body) <= MOST_KEPT else None
     row, column = row[filled], column[filled]
     return Scan(
         int(row.max()),
@@ -157,9 +162,10 @@ def scan(body: bytes, date_styles: frozenset[int]) -> Scan:
         len(row),
         formulas,
         hidden,
-        bool(counts[_key(b"is")]),
+        bool(counts[tag_key(b"is")]),
         repairs,
         True,
+        layout,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import unquote
 
+import numpy as np
 from lxml import etree
 from python_calamine import CalamineWorkbook
 
@@ -20,6 +21,7 @@ from submissions.files.layout import check_count, check_extent, place
 from submissions.files.legacy import Legacy, detect, encoding_of_font
 from submissions.files.markup import attribute, check, is_on, local, tree, utf8
 from submissions.files.package import Package, stored
+from submissions.files.plain_cells import Layout, plain_cells
 from submissions.files.serials import kind_of_format
 from submissions.files.source import Cells, ErrorCell, Hazard, RefusedError, SheetInfo, Source, Uncalculated
 from submissions.files.text_hazards import LEGACY_FONT_NAME, may_be_legacy, may_be_odd, text_hazards
@@ -35,6 +37,8 @@ _OWN_TEXT = re.compile(
 """A text, or another value, that stands in its cell."""
 _HALVES = re.compile(rb"_x[Dd][89ABab][0-9A-Fa-f]{2}__x[Dd][C-Fc-f][0-9A-Fa-f]{2}_")
 """A letter beyond U+FFFF, escaped by its two halves."""
+_LONGEST_SIMPLE = 4_000
+"""Longer texts, shared by many cells, grow beyond the memory allowed: the quick reader is stopped by it at once."""
 _FORMAT_NUMBERS = {"number": 0, "date": 22, "duration": 46}
 
 
@@ -50,6 +54,7 @@ class _Sheet:
     columns: int = 0
     careful: bool = False
     repairs: tuple[tuple[int, int, str], ...] = ()
+    layout: Layout | None = None
     reading: Reading | None = None
 
 
@@ -69,11 +74,31 @@ class _Workbook:
     @cached_property
     def texts(self) -> list[str]:
         """The shared texts by position."""
+        if self.plain_texts is not None:
+            return self.plain_texts
+        return ["".join(run.text for run in runs) for runs in self.runs]
+
+    @cached_property
+    def plain_texts(self) -> list[str] | None:
+        """The shared texts where they stand in their XML as they are: in one piece each, nothing escaped."""
         markup = self.strings.decode()
         texts = _SHARED_TEXT.findall(markup)
-        if len(texts) == markup.count("<si") and "&" not in markup and "_x" not in markup:
-            return texts
-        return ["".join(run.text for run in runs) for runs in self.runs]
+        whole = len(texts) == markup.count("<si") and "&" not in markup and "_x" not in markup
+        return texts if whole else None
+
+    @cached_property
+    def simple_texts(self) -> np.ndarray | None:
+        """The same as objects, where any reader takes them so: no blanks or lines to keep or not, no comments."""
+        markup = self.strings
+        simple = (
+            self.plain_texts is not None
+            and b"\r" not in markup
+            and b"<!" not in markup
+            and markup.rfind(b"<?") <= 0
+            and markup.count(b"<t ") == markup.count(b'<t xml:space="preserve">')
+            and max(map(len, self.plain_texts), default=0) <= _LONGEST_SIMPLE
+        )
+        return np.array(self.plain_texts, dtype=object) if simple else None
 
     @cached_property
     def runs(self) -> list[list[Run]]:
@@ -286,7 +311,7 @@ def _look(workbook: _Workbook, sheet: _Sheet) -> int:
         return 0
     check_count(sheet.name, found.cells)
     check_extent(sheet.name, found.rows, found.columns, found.corner)
-    sheet.rows, sheet.columns = found.rows, found.columns
+    sheet.rows, sheet.columns, sheet.layout = found.rows, found.columns, found.layout
     if found.texts and _has_padded_text(data):
         sheet.data = data.replace(b"<t>", b'<t xml:space="preserve">')
     sheet.repairs = found.repairs
@@ -453,9 +478,14 @@ class _Reader:
         return met
 
     def _quickly(self, sheet: _Sheet) -> Cells:
+        book = self._workbook
+        if sheet.layout is not None and not book.since_1904 and book.simple_texts is not None:
+            plain = plain_cells(sheet.layout, book.simple_texts, book.styles.kinds)
+            if plain is not None:
+                return plain
         if self._quick is None:
-            self._quick = CalamineWorkbook.from_filelike(io.BytesIO(_rebuilt(self._workbook)))
-        position = self._workbook.sheets.index(sheet)
+            self._quick = CalamineWorkbook.from_filelike(io.BytesIO(_rebuilt(book)))
+        position = book.sheets.index(sheet)
         cells = self._quick.get_sheet_by_index(position).to_python(skip_empty_area=False)
         for row, column, cell in sheet.repairs:
             cells += ([] for _ in range(len(cells), row))
