@@ -11,9 +11,11 @@ from orchestration.registers import open_register
 from orchestration.settings import Folders
 from submissions.intake import Claim, IntakeReport, take_in
 from submissions.reading import FileResult
+from submissions.register.states import sendings
 from submissions.replies import write_replies
+from submissions.settling import tell_warehouse
 from submissions.store import Store
-from submissions.units import ListError
+from submissions.units import ListError, read_units
 
 
 @dataclass(frozen=True)
@@ -47,5 +49,9 @@ def take_in_alone(
             report = take_in(paths, data=folders.data, register=register, now=now, on_progress=on_file)
         except ListError as error:
             raise ProblemError(str(error)) from error
-        returned = write_replies(folders.data, Store(folders.store), register, now=now)
+        store = Store(folders.store)
+        returned = write_replies(folders.data, store, register, now=now)
+        # Once more: how many errors and queries are open is known when the units have been told.
+        units = read_units(folders.data / "units.csv")
+        tell_warehouse(store, register, data=folders.data, units=units, now=now, standing=sendings(register))
         return TakenIn(report, returned, outbox.write_receipts(register, folders))

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import resource
+import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -10,12 +11,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from submissions.files.limited import die_with_parent, limit_this_process
+from submissions.files.limited import SECONDS, die_with_parent, limit_this_process
 from submissions.files.source import RefusedError
 from submissions.form_set import form_sets_of
 from submissions.processes import may_fork
 from submissions.pseudonyms import load_secret
-from submissions.reading import FileResult, Task, is_misplaced, read_bytes, read_guarded, refuse_unread, untaken
+from submissions.reading import (
+    FileResult,
+    OutOfTimeError,
+    Task,
+    is_misplaced,
+    read_bytes,
+    read_guarded,
+    refuse_unread,
+    untaken,
+)
 from submissions.register.log import Register
 from submissions.settling import Settled, settle
 from submissions.store import CAP_EXCEPTIONS, UNITS, Store, frame_table, hash_bytes, reading_context, write_table
@@ -30,8 +40,8 @@ UNFINISHED = {".tmp", ".part", ".partial", ".crdownload", ".download", ".filepar
 
 MEMORY = 700 * 1024**2
 """Bytes that one file may take beyond what a reader holds; a unit's workbook takes a tenth."""
-SECONDS = 20
-"""Processor time for one file; a unit's workbook takes one."""
+GRACE_SECONDS = 3
+"""Processor time after which a reader that does not hear that its time is over is killed."""
 
 
 @dataclass(frozen=True)
@@ -242,19 +252,23 @@ def _run(
         for future in as_completed(places):
             try:
                 done(places[future], future.result())
+            except MemoryError:  # it had not even enough left to say so itself
+                done(places[future], refuse_unread(tasks[places[future]], "TOO_MUCH_MEMORY"))
             except BrokenProcessPool:
                 broken.append(places[future])
     for position in sorted(broken):
         with reader_pool(1) as pool:
             # Readers that cannot even start are no fault of the file: this raises.
             pool.submit(os.getpid).result()
+            if len(tasks) == 1:  # it was alone already
+                done(position, refuse_unread(tasks[position], "READER_DIED"))
+                break
             try:
                 done(position, pool.submit(_read_limited, tasks[position]).result())
+            except MemoryError:
+                done(position, refuse_unread(tasks[position], "TOO_MUCH_MEMORY"))
             except BrokenProcessPool:
-                message = (
-                    "Tệp làm chương trình đọc dừng đột ngột (quá lớn khi mở, hoặc hỏng); hãy lưu lại tệp rồi gửi lại."
-                )
-                done(position, refuse_unread(tasks[position], "READER_DIED", message))
+                done(position, refuse_unread(tasks[position], "READER_DIED"))
     return results
 
 
@@ -277,6 +291,15 @@ def _read_limited(task: Task) -> FileResult:
     """Read one file; the processor time that it may take is counted from here."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    until = int(used.ru_utime + used.ru_stime) + SECONDS
+    until = int(used.ru_utime + used.ru_stime) + SECONDS + GRACE_SECONDS
     resource.setrlimit(resource.RLIMIT_CPU, (until if hard == resource.RLIM_INFINITY else min(until, hard), hard))
-    return read_guarded(task)
+    signal.signal(signal.SIGPROF, _end_reading)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        return read_guarded(task)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _end_reading(*_: object) -> None:
+    raise OutOfTimeError

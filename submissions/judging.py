@@ -26,6 +26,8 @@ class Judged:
     """By column: the rule that a cell breaks, by row; lawful cells have none."""
     effects: dict[str, str] = field(default_factory=dict)
     """Effect of the rules between cells, by rule; the others have the effect of their column."""
+    copies: set[int] = field(default_factory=set)
+    """Rows that repeat another one whole: they are about no subject of their own."""
 
     @property
     def form(self) -> Form:
@@ -218,6 +220,7 @@ def _judge_uniqueness(form: Judged, judged: Mapping[str, Judged], form_set: Form
         {column: [item.value for item in form_set.lists[name]] for column, name in lists.items() if name},
     )
     losers: dict[str, list[int]] = {}
+    cells = form.columns.values()
     for group in doubled:
         told = owners.get(first[group[0]], [])
         scores = {}
@@ -227,8 +230,11 @@ def _judge_uniqueness(form: Judged, judged: Mapping[str, Judged], form_set: Form
             # The partner has the subject under a code that is lacking here: this row should carry that one.
             scores[row] = (agreeing, subject not in elsewhere)
         likely = [row for row in group if scores[row] == max(scores.values())]
-        for row, column in order.resolve(group, likely)[1].items():
+        mended = order.resolve(group, likely)[1]
+        for row, column in mended.items():
             losers.setdefault(column, []).append(row)
+        owner = next(row for row in group if row not in mended)
+        form.copies |= {row for row in mended if all(each.codes[row] == each.codes[owner] for each in cells)}
     for column, lost in losers.items():
         form.blame(lost, column, "duplicate")
     return twice
@@ -316,7 +322,7 @@ class _Present:
         if form.form.identity is None:
             return set()
         key = form.form.unique[0]
-        unlawful = form.broken[key]
+        unlawful = form.broken[key].keys() - form.copies
         if not unlawful:
             return set()
         pairs = {row: code for row, code in self._pairs(table) if row in unlawful}
@@ -342,7 +348,7 @@ class _Present:
 
     def unnamed(self, form: Judged) -> int:
         """How many rows with an unlawful key are about a subject that cannot be told: each answers for one."""
-        return len(form.broken[form.form.unique[0]]) - len(self.recovered[form.form.table])
+        return len(form.broken[form.form.unique[0]].keys() - form.copies) - len(self.recovered[form.form.table])
 
     def keys(self, table: str, where: Mapping[str, tuple[str, ...]]) -> set[object]:
         """Keys of the form's rows that meet `where`; what is unlawful or doubled has the benefit of the doubt."""

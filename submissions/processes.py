@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from submissions.files.limited import die_with_parent
@@ -34,7 +35,8 @@ def run_all(
 ) -> list[Result]:
     """`work` of each task, in their order, on all cores. Tasks and results are copied; what `work` holds is not.
 
-    `meanwhile` is done in this process.
+    `meanwhile` is done in this process. So is all of it, once more, where a process was killed from outside: what is
+    done twice must do no harm.
     """
     global _work
     workers = min(workers or os.cpu_count() or 1, len(tasks))
@@ -42,12 +44,18 @@ def run_all(
         meanwhile()
         return [work(task) for task in tasks]
     _work = work
+    is_done = False
     try:
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(workers, mp_context=context, initializer=die_with_parent) as pool:
             results = pool.map(_do, tasks, chunksize=max(1, len(tasks) // (4 * workers)))
             meanwhile()
+            is_done = True
             return list(results)
+    except BrokenProcessPool:
+        if not is_done:
+            meanwhile()
+        return [work(task) for task in tasks]
     finally:
         _work = None
 

@@ -122,6 +122,10 @@ def untaken(path: Path, error: RefusedError) -> FileResult:
     return FileResult(path, "", state, message=str(error), code=error.code)
 
 
+class OutOfTimeError(BaseException):
+    """Raised in a reader when a file has taken the processor time allowed; no part of the reading may swallow it."""
+
+
 def read_guarded(task: Task) -> FileResult:
     """Read one file; a fault of the program is told without any value of the file, which will be read again."""
     pa.set_cpu_count(1)
@@ -131,9 +135,9 @@ def read_guarded(task: Task) -> FileResult:
     try:
         return _read(task)
     except MemoryError:
-        return refuse_unread(
-            task, "TOO_MUCH_MEMORY", "Tệp cần quá nhiều bộ nhớ khi mở. Hãy xóa trang, ô thừa rồi gửi lại."
-        )
+        code = "TOO_MUCH_MEMORY"
+    except OutOfTimeError:
+        code = "TOO_SLOW"
     except Exception as error:  # noqa: BLE001 - the other files go on; the result says that this one failed
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{type(error).__name__} ở {Path(place.filename).name}:{place.lineno}"
@@ -142,15 +146,24 @@ def read_guarded(task: Task) -> FileResult:
     finally:
         if collects:
             gc.enable()
+    # Here, where what the error held in memory is let go of.
+    return refuse_unread(task, code)
 
 
-def refuse_unread(task: Task, code: str, message: str) -> FileResult:
-    """Refuse a file whose reader died or took too long; its bytes are kept like any other's."""
+_UNREAD = {
+    "TOO_MUCH_MEMORY": "Tệp cần quá nhiều bộ nhớ khi mở. Hãy xóa trang, ô thừa rồi gửi lại.",
+    "TOO_SLOW": "Đọc tệp quá lâu. Hãy xóa vùng thừa trong các trang, lưu lại rồi gửi lại.",
+    "READER_DIED": "Tệp làm chương trình đọc dừng đột ngột (quá lớn khi mở, hoặc hỏng); hãy lưu lại tệp rồi gửi lại.",
+}
+
+
+def refuse_unread(task: Task, code: str) -> FileResult:
+    """Refuse a file whose reader did not finish (a code of `_UNREAD`); its bytes are kept like any other's."""
     try:
         content = read_bytes(task.path)
     except RefusedError as error:
         return untaken(task.path, error)
-    return _refuse(task, content, RefusedError(code, message))
+    return _refuse(task, content, RefusedError(code, _UNREAD[code]))
 
 
 def _read(task: Task) -> FileResult:

@@ -81,15 +81,22 @@ def settle(
         standing = sendings(register)
     states = {name: one.state for name, one in decisions.items()}
 
-    def tell_warehouse() -> None:
+    def tell() -> None:
         # A check's own store is read by no warehouse.
         if store.base is None:
-            years = sorted({int(year) for year in standing["year"].dropna()})
-            today = now.astimezone(ZONE).date()
-            export(register, units, years, store.root, today=today, deadlines=Deadlines.read(data))
+            tell_warehouse(store, register, data=data, units=units, now=now, standing=standing)
 
-    asked = ask(store, standing, states, shelf=desk.shelf, workers=workers, meanwhile=tell_warehouse)
+    asked = ask(store, standing, states, shelf=desk.shelf, workers=workers, meanwhile=tell)
     return Settled(decisions, asked)
+
+
+def tell_warehouse(
+    store: Store, register: Register, *, data: Path, units: pd.DataFrame, now: datetime, standing: pd.DataFrame
+) -> None:
+    """Write what the register knows as the tables that the warehouse reads; `standing` is its fold."""
+    years = sorted({int(year) for year in standing["year"].dropna()})
+    today = now.astimezone(ZONE).date()
+    export(register, units, years, store.root, today=today, deadlines=Deadlines.read(data))
 
 
 def _changed_since(store: Store, standing: pd.DataFrame) -> list[tuple[str, Place]]:

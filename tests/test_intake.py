@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import unicodedata
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 
-from submissions import drift
+from submissions import drift, intake
 from submissions.intake import Claim, find_files, take_in
 from submissions.pseudonyms import load_secret, member_keys
 from submissions.register.log import Register
@@ -232,6 +233,31 @@ def test_a_file_that_would_kill_its_reader_is_refused_and_the_others_go_on(inbox
 
     assert states == {"tot.xlsx": "accepted", "xa.xlsx": "refused"}
     assert list(list_issues(data)["rule"]) == ["FAR_CELL"]
+
+
+def test_a_file_that_takes_longer_than_it_may_is_refused_and_the_others_go_on(inbox, data, monkeypatch):
+    monkeypatch.setattr(intake, "SECONDS", 2)
+    write_unit(inbox / "tot.xlsx")
+    with zipfile.ZipFile(inbox / "cham.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(1500):
+            archive.writestr(f"Bieu {number}.csv", "Số thẻ;Họ tên\n" + f"{number};a\n" * 3000)
+
+    files = take_in([inbox], data=data, workers=2).files
+
+    assert {file.path.name: file.code for file in files} == {"tot.xlsx": "", "cham.zip": "TOO_SLOW"}
+
+
+def test_a_file_that_takes_more_memory_than_it_may_is_refused_and_the_others_go_on(inbox, data, monkeypatch):
+    monkeypatch.setattr(intake, "MEMORY", 120 * 2**20)
+    write_unit(inbox / "tot.xlsx")
+    wide = inbox.parent / "rong.csv"
+    lines = "".join(f"một chữ rất dài {number};{number}\n" for number in range(1_000_000))
+    wide.write_text(f"Số thẻ;Họ tên\n{lines}", encoding="utf-8")
+
+    files = take_in([inbox, wide], data=data, workers=2).files
+
+    assert {file.path.name: file.state for file in files} == {"tot.xlsx": "accepted", "rong.csv": "refused"}
+    assert {file.code for file in files} <= {"", "TOO_MUCH_MEMORY", "READER_DIED"}
 
 
 def test_a_file_of_a_unit_that_is_not_on_the_list_is_refused_until_the_list_names_it(inbox, data):

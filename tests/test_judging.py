@@ -231,6 +231,29 @@ def test_of_two_rows_with_one_key_the_mistyped_one_is_told_and_the_other_loads(w
     assert list(written.judge().forms[form].held_back()).index(True) == row
 
 
+@pytest.mark.parametrize("form", ["organisations", "members", "member_assessments"])
+def test_a_row_pasted_twice_hides_no_other_mistake(write, form):
+    alone, pasted = changed("cell_meetings", 0, cell_code="67.001.009.000.009"), unit_forms()
+    pasted["cell_meetings"] = alone["cell_meetings"]
+    pasted[form] = pd.concat([pasted[form], pasted[form].iloc[[0]]], ignore_index=True)
+
+    mistakes = write(alone).found()
+
+    assert len(mistakes) == 1
+    assert mistakes < write(pasted).found()
+
+
+def test_a_row_pasted_twice_answers_for_no_missing_one(write):
+    forms = unit_forms()
+    rows = forms["member_assessments"]
+    forms["member_assessments"] = rows.drop(index=rows.index[-1])
+    lacking = write(forms).issues()["rule"].tolist()
+    forms["member_assessments"] = pd.concat([rows.drop(index=rows.index[-1]), rows.iloc[[0]]], ignore_index=True)
+
+    assert lacking == ["row_missing"]
+    assert sorted(write(forms).issues()["rule"]) == ["duplicate", "row_missing"]
+
+
 def test_a_row_pasted_twice_is_told_once(write):
     forms = unit_forms()
     forms["members"] = pd.concat([forms["members"], forms["members"].iloc[[1]]], ignore_index=True)

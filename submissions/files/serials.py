@@ -10,6 +10,8 @@ _LITERAL = re.compile(r'"[^"]*"|\\.|_.|\*.')
 _DURATION = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[[^\]]*\]")
 _DATE_LETTER = re.compile(r"[dmhysDMHYS]")
+_LONGEST_FORMAT = 255
+"""Letters of a number format that Excel takes; a hostile one of a million would be looked through a million times."""
 _EPOCH = datetime(1899, 12, 30)
 _EPOCH_EARLY = datetime(1899, 12, 31)
 _EPOCH_1904 = datetime(1904, 1, 1)
@@ -21,7 +23,7 @@ def kind_of_format(number: int, code: str | None) -> str:
     """What a number format shows: ``number``, ``date`` or ``duration``."""
     if code is None:
         return "duration" if number == 46 else "date" if number in _BUILT_IN_DATES else "number"
-    section = _LITERAL.sub("", code).split(";")[0]
+    section = _LITERAL.sub("", code[:_LONGEST_FORMAT]).split(";")[0]
     if _DURATION.search(section):
         return "duration"
     section = _BRACKETS.sub("", section)
