@@ -27,7 +27,7 @@ from submissions.reading import (
     untaken,
 )
 from submissions.register.log import Register
-from submissions.settling import Settled, settle
+from submissions.settling import Settled, prepare, settle
 from submissions.store import CAP_EXCEPTIONS, UNITS, Store, frame_table, hash_bytes, reading_context, write_table
 from submissions.units import read_cap_exceptions, read_units
 
@@ -248,6 +248,7 @@ def _run(
                 futures[position] = pool.submit(_read_limited, tasks[position])
         except BrokenProcessPool:
             broken += [position for position in order if position not in futures]
+        prepare()
         places = {future: position for position, future in futures.items()}
         for future in as_completed(places):
             try:

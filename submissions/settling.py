@@ -14,7 +14,7 @@ from submissions.asking import Place, Shelf, ask, fingerprint_of, forget
 from submissions.copies import find_copied_files, unit_mismatch
 from submissions.records import read_columns
 from submissions.register import answers
-from submissions.register.deadlines import ZONE, Deadlines
+from submissions.register.deadlines import ZONE, Deadlines, load_holidays
 from submissions.register.log import Event, Register
 from submissions.register.snapshots import export
 from submissions.register.states import LOCKED_MESSAGE, YEAR_LOCKED, Locks, order, sendings
@@ -46,6 +46,12 @@ class Settled:
     """By source hash, of the sendings decided now."""
     queries: dict[str, int] = field(default_factory=dict)
     """How many questions are asked about a sending, by source hash, of those asked now."""
+
+
+def prepare() -> None:
+    """Load what settling needs and reading does not; for whoever has to wait anyway."""
+    load_rules()
+    load_holidays()
 
 
 def settle(

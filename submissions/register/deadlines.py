@@ -109,9 +109,7 @@ class Deadlines:
 
     @cached_property
     def _holidays(self) -> dict:
-        import holidays
-
-        return holidays.country_holidays("VN")
+        return load_holidays()
 
     def binding(self, register: Register) -> "BindingDays":
         """The deadlines with the extensions that the register holds."""
@@ -147,6 +145,16 @@ class BindingDays:
         last = due_before - timedelta(days=1)
         until = self.extended_until(unit_code, year)
         return last if until is None else max(last, until)
+
+
+@cache
+def load_holidays() -> dict[date, str]:
+    """Vietnam's holidays, Tết included; a year's are added when a day of it is asked for."""
+    import holidays
+
+    days = holidays.country_holidays("VN")
+    days.get(date.today())  # loads the calendar of Tết
+    return days
 
 
 def extend(
