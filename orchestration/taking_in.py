@@ -1,8 +1,10 @@
 """Taking in: files into store and register, marked copies and receipts out, under the build lock."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from orchestration import lock, outbox
@@ -44,11 +46,13 @@ def take_in_alone(
 ) -> TakenIn:
     """As `take_in_files`, for whoever holds the build lock. What a killed batch left is finished by the next one."""
     now = datetime.now(UTC)
-    with open_register(folders) as register:
+    with ExitStack() as stack:
+        opened = cache(lambda: stack.enter_context(open_register(folders)))
         try:
-            report = take_in(paths, data=folders.data, register=register, now=now, on_progress=on_file)
+            report = take_in(paths, data=folders.data, register=opened, now=now, on_progress=on_file)
         except ListError as error:
             raise ProblemError(str(error)) from error
+        register = opened()
         store = Store(folders.store)
         returned = write_replies(folders.data, store, register, now=now)
         # Once more: how many errors and queries are open is known when the units have been told.

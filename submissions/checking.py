@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from submissions.files.codes import refused
 from submissions.intake import find_files, take_in
 from submissions.reading import untaken
-from submissions.register.deadlines import ZONE, Deadlines
-from submissions.register.log import Event, Register
-from submissions.register.states import sendings
-from submissions.replies import Reply, reply_to, untold, write_reply
 from submissions.store import Store
+
+if TYPE_CHECKING:
+    from submissions.register.log import Register
+    from submissions.replies import Reply
 
 LISTS = ("units.csv", "cap_exceptions.csv", "deadlines.csv", "holidays.csv")
 
@@ -27,7 +29,7 @@ def check(
     register: str | Path | None = None,
     copies: Path | None = None,
     now: datetime | None = None,
-) -> list[tuple[Reply, list[Path]]]:
+) -> "list[tuple[Reply, list[Path]]]":
     """What intake would reply to each of `paths` (to each sending in a folder), with the marked copies written.
 
     Nothing is sent and nothing of `data` is changed. The files are also held against each other, and against what the
@@ -38,16 +40,15 @@ def check(
     with tempfile.TemporaryDirectory(prefix="thucchat-check-") as folder, ExitStack() as stack:
         scratch = Path(folder)
         base = _borrow(data, scratch)
-        log = stack.enter_context(Register.scratch(scratch / "register.sqlite"))
         place = register or (data / "register.sqlite" if data else None)
-        if place is not None and (isinstance(place, str) or place.exists()):
-            with Register.open(place) as real:
-                log.append(
-                    Event(past.kind, past.key, past.unit_code, past.year, past.source_hash, past.body, past.at)
-                    for past in real.read()
-                )
+        opened = cache(lambda: _borrow_register(place, scratch, stack))
         store = Store(scratch / "store", base)
-        report = take_in(paths, data=scratch, store=store, register=log, now=now)
+        report = take_in(paths, data=scratch, store=store, register=opened, now=now)
+        log = opened()
+        from submissions.register.deadlines import ZONE, Deadlines
+        from submissions.register.states import sendings
+        from submissions.replies import reply_to, untold, write_reply
+
         standing = sendings(log)
         standing = standing[standing["state"] != "duplicate"].drop_duplicates("source_hash", keep="last")
         rows = {row["source_hash"]: row for row in standing.to_dict("records")}
@@ -69,6 +70,24 @@ def check(
                 written = write_reply(store, reply, file.path.parent if copies == Path() else copies)
             replies.append((reply, written))
         return replies
+
+
+def _borrow_register(place: str | Path | None, scratch: Path, stack: ExitStack) -> "Register":
+    """A register of this check's own that knows what the province's does, if there is one; and what a reply needs.
+
+    It is called while the files are read.
+    """
+    from submissions import replies  # noqa: F401 - loaded where somebody has to wait anyway
+    from submissions.register.log import Event, Register
+
+    log = stack.enter_context(Register.scratch(scratch / "register.sqlite"))
+    if place is not None and (isinstance(place, str) or place.exists()):
+        with Register.open(place) as real:
+            log.append(
+                Event(past.kind, past.key, past.unit_code, past.year, past.source_hash, past.body, past.at)
+                for past in real.read()
+            )
+    return log
 
 
 def _borrow(data: Path | None, scratch: Path) -> Store:

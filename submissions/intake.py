@@ -7,9 +7,12 @@ import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from submissions.files.limited import SECONDS, die_with_parent, limit_this_process
 from submissions.files.source import RefusedError
@@ -26,10 +29,12 @@ from submissions.reading import (
     refuse_unread,
     untaken,
 )
-from submissions.register.log import Register
-from submissions.settling import Settled, prepare, settle
 from submissions.store import CAP_EXCEPTIONS, UNITS, Store, frame_table, hash_bytes, reading_context, write_table
 from submissions.units import read_cap_exceptions, read_units
+
+if TYPE_CHECKING:
+    from submissions.register.log import Register
+    from submissions.settling import Settled
 
 SUFFIXES = {".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".zip"}
 """In a folder only these are taken for sendings, and folders that hold nothing but CSV; a file that is named itself is
@@ -59,7 +64,7 @@ class IntakeReport:
     files: list[FileResult]
     ignored: list[Path]
     """What folders hold beside workbooks: other files, links, pipes."""
-    settled: Settled
+    settled: "Settled"
 
 
 def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
@@ -98,7 +103,7 @@ def take_in(
     *,
     data: Path,
     store: Store | None = None,
-    register: Register | None = None,
+    register: "Register | Callable[[], Register] | None" = None,
     workers: int | None = None,
     now: datetime | None = None,
     on_progress: Callable[[FileResult], None] | None = None,
@@ -107,14 +112,10 @@ def take_in(
 
     A file that was read before is passed over. A file that cannot be read as a workbook is refused, with its original
     kept; one that the system does not let us read (gone, no right, a link, a pipe) has failed; the others go on.
-    Raises `units.ListError` for a bad list, `RegisterError` where the register cannot be used. With ``workers=1`` files
-    are read in this process, without its limits. `register` is left open where it was given.
+    Raises `units.ListError` for a bad list, `RegisterError` where the register cannot be used; what was read by then
+    is settled by the next batch. With ``workers=1`` files are read in this process, without its limits. `register` is
+    left open where it was given; what opens it is called while files are read.
     """
-    if register is None:
-        with Register.open(data / "register.sqlite") as opened:
-            return take_in(
-                paths, data=data, store=store, register=opened, workers=workers, now=now, on_progress=on_progress
-            )
     claims = [path if isinstance(path, Claim) else Claim(path) for path in paths]
     found = [(find_files([claim.path]), claim.unit_code) for claim in claims]
     files = [Claim(path, unit) for (taken, _), unit in found for path in taken]
@@ -170,17 +171,32 @@ def take_in(
     for position, result in results.items():
         if on_progress is not None and position not in tasks:
             on_progress(result)
-    results |= _run(tasks, workers, on_progress)
-    if elsewhere := _in_another_inbox(tasks, files, results, store):
-        moved = {task.source_hash for task in elsewhere.values()}
-        again += [
-            (Claim(task.path, task.claimed_unit), task.source_hash)
-            for task in tasks.values()
-            if task.source_hash in moved
-        ]
-        results |= _run(elsewhere, workers, on_progress)
-    settled = settle(store, register, data=data, units=units, again=again, now=now, workers=workers)
+    with ExitStack() as stack:
+        opened = cache(lambda: _make_ready(register, data / "register.sqlite", stack))
+        results |= _run(tasks, workers, on_progress, opened)
+        if elsewhere := _in_another_inbox(tasks, files, results, store):
+            moved = {task.source_hash for task in elsewhere.values()}
+            again += [
+                (Claim(task.path, task.claimed_unit), task.source_hash)
+                for task in tasks.values()
+                if task.source_hash in moved
+            ]
+            results |= _run(elsewhere, workers, on_progress)
+        from submissions.settling import settle
+
+        settled = settle(store, opened(), data=data, units=units, again=again, now=now, workers=workers)
     return IntakeReport([_told(results[position], settled) for position in sorted(results)], ignored, settled)
+
+
+def _make_ready(register: "Register | Callable[[], Register] | None", place: Path, stack: ExitStack) -> "Register":
+    """The register, with all else that settling needs and reading does not: loaded while the readers work."""
+    from submissions.register.log import Register
+    from submissions.settling import prepare
+
+    prepare()
+    if register is None:
+        return stack.enter_context(Register.open(place))
+    return register if isinstance(register, Register) else register()
 
 
 def _in_another_inbox(
@@ -214,7 +230,7 @@ def _known(path: Path, known: dict) -> FileResult:
     )
 
 
-def _told(result: FileResult, settled: Settled) -> FileResult:
+def _told(result: FileResult, settled: "Settled") -> FileResult:
     """The result with what was decided of the sending, and with what was asked beside what was found in its cells."""
     decision = settled.decisions.get(result.source_hash)
     if decision is None or result.state not in {"accepted", "known"}:
@@ -225,9 +241,15 @@ def _told(result: FileResult, settled: Settled) -> FileResult:
 
 
 def _run(
-    tasks: dict[int, Task], workers: int | None, on_progress: Callable[[FileResult], None] | None
+    tasks: dict[int, Task],
+    workers: int | None,
+    on_progress: Callable[[FileResult], None] | None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> dict[int, FileResult]:
-    """Read the files on all cores, the largest first; a file whose reader dies is tried once more, alone."""
+    """Read the files on all cores, the largest first; a file whose reader dies is tried once more, alone.
+
+    `meanwhile` is done here while they are read elsewhere, if anywhere.
+    """
     results: dict[int, FileResult] = {}
 
     def done(position: int, result: FileResult) -> None:
@@ -248,7 +270,7 @@ def _run(
                 futures[position] = pool.submit(_read_limited, tasks[position])
         except BrokenProcessPool:
             broken += [position for position in order if position not in futures]
-        prepare()
+        meanwhile()
         places = {future: position for position, future in futures.items()}
         for future in as_completed(places):
             try:

@@ -35,6 +35,7 @@ from submissions.store import (
     rows_table,
     write_explanations,
     write_table,
+    writing,
 )
 from submissions.templates import refuse_untouched
 from submissions.text import quotable
@@ -324,30 +325,31 @@ def _accept(task: Task, content: bytes, workbook: Workbook, cover: Cover, source
     name = f"{task.source_hash}.parquet"
     counts = []
     kept: dict[str, Records] = {}
-    for table, judged in judgement.forms.items():
-        held = judged.held_back()
-        kept[table] = _records(judged, held, task.source_hash, task.secret)
-        write_table(records_table(kept[table], store.schemas[table]), store.form(table) / name)
-        counts.append(
-            {
-                "source_hash": task.source_hash,
-                "form": table,
-                "form_title": judged.form.title,
-                "sheet": judged.table.sheet,
-                "rows_in": len(held),
-                "loaded": int((~held).sum()),
-                "held_back": int(held.sum()),
-                "heading_row": judged.table.heading_row,
-                "letters": json.dumps(judged.table.letters),
-            }
-        )
-    write_table(rows_table(counts, COUNTS), store.counts / name)
-    prints = fingerprint(kept, cover.unit_code).to_table(task.source_hash)
-    write_table(prints, store.fingerprints / name)
-    issues = [*collect_issues(workbook, judgement, cover.faults), *_explained(task, workbook, cover, source, store)]
-    place = {"source_hash": task.source_hash, "file": task.path.name}
-    place |= {"unit_code": cover.unit_code, "year": workbook.year}
-    write_table(rows_table([issue | place for issue in issues], ISSUES), store.issues / name)
+    with writing() as write:
+        for table, judged in judgement.forms.items():
+            held = judged.held_back()
+            kept[table] = _records(judged, held, task.source_hash, task.secret)
+            write(records_table(kept[table], store.schemas[table]), store.form(table) / name)
+            counts.append(
+                {
+                    "source_hash": task.source_hash,
+                    "form": table,
+                    "form_title": judged.form.title,
+                    "sheet": judged.table.sheet,
+                    "rows_in": len(held),
+                    "loaded": int((~held).sum()),
+                    "held_back": int(held.sum()),
+                    "heading_row": judged.table.heading_row,
+                    "letters": json.dumps(judged.table.letters),
+                }
+            )
+        write(rows_table(counts, COUNTS), store.counts / name)
+        prints = fingerprint(kept, cover.unit_code).to_table(task.source_hash)
+        write(prints, store.fingerprints / name)
+        issues = [*collect_issues(workbook, judgement, cover.faults), *_explained(task, workbook, cover, source, store)]
+        place = {"source_hash": task.source_hash, "file": task.path.name}
+        place |= {"unit_code": cover.unit_code, "year": workbook.year}
+        write(rows_table([issue | place for issue in issues], ISSUES), store.issues / name)
     row = _submission(
         task,
         content,

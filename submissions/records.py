@@ -1,5 +1,6 @@
 """The records of a form column by column, each read when it is first asked for: most questions need few."""
 
+import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from submissions.store import BLANKS
 
 
 def read_columns(path: Path | None, columns: Iterable[str]) -> dict[str, list]:
@@ -124,10 +127,5 @@ def records_of(forms: Mapping[str, pd.DataFrame | Records]) -> dict[str, Records
 
 def _blanks(metadata: pq.FileMetaData) -> dict[str, int | None]:
     """Empty cells by column as the file's footer tells them; None where it does not."""
-    names = metadata.schema.names
-    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
-    told = [[group.column(place).statistics for group in groups] for place in range(len(names))]
-    return {
-        name: sum(one.null_count for one in own) if all(one and one.has_null_count for one in own) else None
-        for name, own in zip(names, told, strict=True)
-    }
+    told = json.loads((metadata.metadata or {}).get(BLANKS, b"{}"))
+    return {name: told.get(name) for name in metadata.schema.names}

@@ -1,8 +1,11 @@
 """The store: originals by hash, one Parquet a form and sending, what was read and what was found. Only written here."""
 
 import hashlib
+import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -266,10 +269,27 @@ def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write Parquet aside and rename it: a file that has its name is whole."""
+    _write_aside(path, _encoded(table))
+
+
+@contextmanager
+def writing() -> Iterator[Callable[[pa.Table, Path], None]]:
+    """What writes tables as `write_table` does, but waits for the disk beside the caller's work.
+
+    When the block is left all of them are written; what went wrong with one is raised there.
+    """
+    with ThreadPoolExecutor(1) as disk:
+        written: list[Future[None]] = []
+        yield lambda table, path: written.append(disk.submit(_write_aside, path, _encoded(table)))
+        for one in written:
+            one.result()
+
+
+def _encoded(table: pa.Table) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     # Small files: to begin with zstd and to gather statistics takes longer than to write them.
     pq.write_table(table, sink, compression="lz4", write_statistics=False)
-    _write_aside(path, sink.getvalue())
+    return sink.getvalue()
 
 
 def _write_aside(path: Path, content: bytes | pa.Buffer) -> None:
@@ -318,8 +338,12 @@ Records = dict[str, Values | np.ndarray | str]
 """A form's records by column; a text stands in every row, `row` is always there."""
 
 
+BLANKS = b"blanks"
+"""The key under which a form's file tells how many cells of each column are empty, as JSON."""
+
+
 def records_table(records: Records, schema: pa.Schema) -> pa.Table:
-    """Records as a table of `schema`, absent columns empty."""
+    """Records as a table of `schema`, absent columns empty; how many cells are empty is told with it."""
     size = len(records["row"])
     arrays = []
     for column in schema:
@@ -330,7 +354,8 @@ def records_table(records: Records, schema: pa.Schema) -> pa.Table:
             arrays.append(pa.repeat(pa.scalar(values, column.type), size))
         else:
             arrays.append(pa.array(values, type=column.type))
-    return pa.Table.from_arrays(arrays, schema=schema)
+    blanks = {column.name: array.null_count for column, array in zip(schema, arrays, strict=True)}
+    return pa.Table.from_arrays(arrays, schema=schema.with_metadata({BLANKS: json.dumps(blanks).encode()}))
 
 
 def row_table(row: Mapping[str, object], schema: pa.Schema) -> pa.Table:
