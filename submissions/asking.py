@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,8 @@ class Shelf:
     def __init__(self, store: Store) -> None:
         """Nothing is read before it is asked for."""
         self.known = Known()
-        self._store = store
+        # Of a batch of usual size each is looked at twice in a row.
+        self.fingerprint = lru_cache(100)(partial(fingerprint_of, store))
         self._at: dict[tuple[str, Place], int] = {}
 
     def among(self, sendings: Iterable[tuple[str, Place]]) -> np.ndarray:
@@ -43,7 +45,7 @@ class Shelf:
         wanted = list(sendings)
         new = [one for one in dict.fromkeys(wanted) if one not in self._at]
         self._at |= {one: len(self._at) + number for number, one in enumerate(new)}
-        self.known.add((*place, fingerprint_of(self._store, name)) for name, place in new)
+        self.known.add((*place, self.fingerprint(name)) for name, place in new)
         among = np.zeros(len(self._at), dtype=bool)
         among[[self._at[one] for one in wanted]] = True
         return among

@@ -401,17 +401,17 @@ def _rows(one: Fingerprint, common: _Common, kind: str, owner: int) -> dict[str,
     return found
 
 
-def unit_mismatch(organisations: pd.DataFrame, unit_code: str, units: Iterable[str]) -> UnitMismatch | None:
+def unit_mismatch(codes: Iterable[str | None], unit_code: str, units: Iterable[str]) -> UnitMismatch | None:
     """The unit whose codes most organisations of Biểu 2 carry, where it is another than the cover says.
 
-    `organisations` are the records of the form, `units` the codes of the province's units.
+    `codes` are those of the form's rows (None where a row has none), `units` those of the province's units.
     """
-    codes = organisations["org_code"].dropna()
     known = {*units, unit_code}
-    owners = {code.rpartition(".")[0]: code for code in codes}
-    owners = {above: _unit_of(code, known) for above, code in owners.items()}
-    counts = Counter(owners[code.rpartition(".")[0]] for code in codes)
-    shares = {unit: count / len(codes) for unit, count in counts.items() if unit is not None}
+    above = Counter(code.rpartition(".")[0] for code in codes if code is not None)
+    shares: Counter[str | None] = Counter()
+    for parent, count in above.items():
+        shares[_unit_of(parent, known)] += count / above.total()
+    del shares[None]
     own = shares.pop(unit_code, 0.0)
     other = max(shares, key=lambda unit: shares[unit], default=None)
     if other is None or shares[other] <= max(own, load_rules().threshold("foreign_codes_share")):
@@ -419,8 +419,8 @@ def unit_mismatch(organisations: pd.DataFrame, unit_code: str, units: Iterable[s
     return UnitMismatch(other, shares[other])
 
 
-def _unit_of(code: str, units: Collection[str]) -> str | None:
-    """The unit that a code begins with; of several (67 and 67.001) the longest."""
-    parts = code.split(".")
-    prefixes = (".".join(parts[:size]) for size in range(len(parts) - 1, 0, -1))
+def _unit_of(parent: str, units: Collection[str]) -> str | None:
+    """The unit that a code begins with, without its own last part; of several (67 and 67.001) the longest."""
+    parts = parent.split(".")
+    prefixes = (".".join(parts[:size]) for size in range(len(parts), 0, -1))
     return next((prefix for prefix in prefixes if prefix in units), None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow.parquet as pq
 
-from submissions.asking import Place, Shelf, ask, fingerprint_of, forget
+from submissions.asking import Place, Shelf, ask, forget
 from submissions.copies import find_copied_files, unit_mismatch
 from submissions.records import read_columns
 from submissions.register import answers
@@ -221,7 +221,7 @@ class _Desk:
 
     def _of_another_unit(self, row: Mapping[str, object]) -> Decision | None:
         path = self._store.find(self._store.form("organisations"), row["source_hash"])
-        found = unit_mismatch(pd.DataFrame(read_columns(path, ["org_code"])), row["unit_code"], self._units)
+        found = unit_mismatch(read_columns(path, ["org_code"])["org_code"], row["unit_code"], self._units)
         if found is None:
             return None
         return Decision(
@@ -232,7 +232,7 @@ class _Desk:
         )
 
     def _copied(self, row: Mapping[str, object]) -> Decision | None:
-        own = fingerprint_of(self._store, row["source_hash"])
+        own = self.shelf.fingerprint(row["source_hash"])
         for found in find_copied_files(own, self.shelf.known, row["unit_code"], row["year"], self._beside):
             if found.kind not in {"last_year", "other_unit"}:
                 continue

@@ -107,7 +107,12 @@ class TestCopiedFiles:
         findings = find_copies(under_another_name, [(UNIT, 2024, drawn(forms))], OTHER, 2024)
 
         assert shown(findings) == [("other_unit", UNIT, 2024)]
-        assert unit_mismatch(sending(forms, unit=OTHER).forms["organisations"], OTHER, [UNIT, OTHER]).other_unit == UNIT
+        assert (
+            unit_mismatch(
+                sending(forms, unit=OTHER).forms["organisations"]["org_code"], OTHER, [UNIT, OTHER]
+            ).other_unit
+            == UNIT
+        )
 
     def test_with_the_codes_replaced_too(self):
         forms = honest_unit()
@@ -180,7 +185,7 @@ def test_a_fingerprint_is_the_same_for_whole_numbers_of_any_type():
     ],
 )
 def test_the_unit_that_most_organisations_belong_to(codes, told):
-    found = unit_mismatch(pd.DataFrame({"org_code": pd.Series(codes, dtype=object)}), UNIT, ["67", UNIT, OTHER])
+    found = unit_mismatch(codes, UNIT, ["67", UNIT, OTHER])
 
     assert (found and (found.other_unit, found.share)) == told
 
