@@ -18,15 +18,24 @@ class KeyOrder:
     """The keys of a form as ranks, in the order of its rows: a mistyped key stands out of order and leaves a gap."""
 
     def __init__(
-        self, rows: Sequence[int], keys: Mapping[str, Sequence[object]], listed: Mapping[str, Sequence[str]]
+        self,
+        rows: Sequence[int],
+        keys: Mapping[str, Sequence[object]],
+        listed: Mapping[str, Sequence[str]],
+        lacking: Sequence[object] = (),
     ) -> None:
-        """`keys` are the complete keys of `rows`, by column; `listed` is the agreed order of columns with a list."""
+        """`keys` are the complete keys of `rows`, by column; `listed` is the agreed order of columns with a list.
+
+        `lacking` are keys that other forms refer to and no row has (of a key of one column): one may be meant.
+        """
         self._columns = list(keys)
-        ranks = [_ranks(values, listed.get(column)) for column, values in keys.items()]
-        self._keys: list[Key] = list(zip(*ranks, strict=True))
+        ranks = [_ranks([*values, *lacking], listed.get(column)) for column, values in keys.items()]
+        self._counts = [Counter(dict.fromkeys(column, 0)) for column in ranks]
+        for counts, column in zip(self._counts, ranks, strict=True):
+            counts.update(column[: len(rows)])
+        self._keys: list[Key] = list(zip(*(column[: len(rows)] for column in ranks), strict=True))
         self._place = {row: place for place, row in enumerate(rows)}
         self._known = set(self._keys)
-        self._counts = [Counter(column) for column in ranks]
         nestings = [tuple(range(len(ranks))), tuple(reversed(range(len(ranks))))]
         best = max(nestings, key=self._share_in_order)
         self._nesting = best if self._share_in_order(best) >= _SORTED else None

@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pandas as pd
 from submissions.coded import Values
 from submissions.duplicates import KeyOrder
 from submissions.form_set import Form, FormSet, Reference
-from submissions.values import NO_EVIDENCE, find_evidence, parse_column
+from submissions.values import NO_EVIDENCE, find_evidence, parse_column, shown
 from submissions.workbook import CellColumn, Table, Workbook
 
 
@@ -214,10 +215,17 @@ def _judge_uniqueness(form: Judged, judged: Mapping[str, Judged], form_set: Form
         lone = theirs.filled & ~theirs.among(first.present(rows))
         elsewhere = {_identity(partner, row) for row in np.flatnonzero(lone)}
     lists = {column: form.form.by_key[column].list for column in unique}
+    lacking: set[object] = set()
+    if len(unique) == 1:
+        lacking = {
+            code for other, column in _referring(judged, form.form.table) for code in other.columns[column].present()
+        }
+        lacking -= first.present(rows)
     order = KeyOrder(
         rows.tolist(),
         {name: column.items()[rows].tolist() for name, column in columns.items()},
         {column: [item.value for item in form_set.lists[name]] for column, name in lists.items() if name},
+        sorted(lacking) if len(lacking) <= MOST_LACKING else (),
     )
     losers: dict[str, list[int]] = {}
     cells = form.columns.values()
@@ -238,6 +246,16 @@ def _judge_uniqueness(form: Judged, judged: Mapping[str, Judged], form_set: Form
     for column, lost in losers.items():
         form.blame(lost, column, "duplicate")
     return twice
+
+
+def _referring(judged: Mapping[str, Judged], table: str) -> Iterator[tuple[Judged, str]]:
+    """(form, column) of every column that refers to a form."""
+    for form in judged.values():
+        for column in form.form.columns:
+            references = [column.reference] if column.reference else []
+            references += [one for choices in column.references_by.values() for one in choices.values()]
+            if any(reference.form == table for reference in references):
+                yield form, column.key
 
 
 class _Present:
@@ -262,18 +280,9 @@ class _Present:
         for table in self.judged:
             self.recovered[table] = self._recover(table)
 
-    def _referring(self, table: str) -> Iterator[tuple[Judged, str]]:
-        """(form, column) of every column that refers to a form."""
-        for form in self.judged.values():
-            for column in form.form.columns:
-                references = [column.reference] if column.reference else []
-                references += [one for choices in column.references_by.values() for one in choices.values()]
-                if any(reference.form == table for reference in references):
-                    yield form, column.key
-
     def _count_uses(self, table: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """(codes, how often each stands there) of every column that refers to a form, before any of them is blamed."""
-        columns = [form.columns[column] for form, column in self._referring(table)]
+        columns = [form.columns[column] for form, column in _referring(self.judged, table)]
         return [(column.distinct, column.counts()) for column in columns]
 
     def _usage(self, table: str) -> Counter:
@@ -316,6 +325,37 @@ class _Present:
         usage = self._usage(table) if pairs else Counter()
         rows = [row for row, code in pairs if usage[code] > 1 + usage[form.columns[key][row]]]
         form.blame(rows, key, "key_mismatch")
+        form.blame(self._misspelt(table), key, "key_mismatch")
+
+    def _misspelt(self, table: str) -> list[int]:
+        """Rows whose key nobody refers to, each beside a code like it that is lacking here and stands in many places.
+
+        So a mistyped code is found where the partner form does not tell the subject (its name is left out there, or
+        written otherwise).
+        """
+        form = self.judged[table]
+        keys = form.columns[form.form.unique[0]]
+        met: Counter = Counter()
+        for codes, counts in self._used[table]:
+            met.update(codes[np.flatnonzero(counts)].tolist())
+        partner = self.judged.get(form.form.identity.partner) if form.form.identity else None
+        # Of those who left nobody tells anything.
+        told_of = keys.filled & _expected(form, partner) if partner is not None else keys.filled
+        alone = {row: keys[row] for row in np.flatnonzero(told_of).tolist() if not met[keys[row]]}
+        if not alone:
+            return []
+        # A row without a lawful key is the likelier one to lack a code.
+        lacking = self._lacking(table, keys.present() | self._recover(table))
+        often = [code for code, count in lacking.items() if count > 1 and met[code] > 1]
+        return [row for row, _ in _alike(alone, often)]
+
+    def _lacking(self, table: str, known: Container[object]) -> dict[object, int]:
+        """Codes that are referred to and not known, with how often, the commonest first; none above the unit itself."""
+        return {
+            code: count
+            for code, count in self._usage(table).most_common()
+            if code not in known and not f"{self.unit_code}.".startswith(f"{code}.")
+        }
 
     def _recover(self, table: str) -> set[object]:
         form = self.judged[table]
@@ -332,15 +372,13 @@ class _Present:
             return found
         # No partner row tells the subject: a code that several cells refer to is not mistyped in all of them, and one
         # in a row that names the same cell or person is this subject's.
-        known = found | form.columns[key].present()
-        lacking = {
-            code: count
-            for code, count in self._usage(table).most_common()
-            if code not in known and not f"{self.unit_code}.".startswith(f"{code}.")
-        }
-        found |= set([code for code, count in lacking.items() if count > 1][: len(untold)])
+        lacking = self._lacking(table, found | form.columns[key].present())
+        often = [code for code, count in lacking.items() if count > 1]
+        written = {row: shown(form.table.cells[key][row]) for row in untold}
+        likely = [code for _, code in _alike(written, often)]
+        found |= set([*likely, *(code for code in often if code not in likely)][: len(untold)])
         parts = {form.columns[column][row] for row in untold for column in form.form.identity.columns} - {None}
-        for other, column in self._referring(table):
+        for other, column in _referring(self.judged, table):
             for row in np.flatnonzero(other.columns[column].among(lacking.keys() - found)):
                 if parts & {cells[row] for cells in other.columns.values()}:
                     found.add(other.columns[column][row])
@@ -358,6 +396,32 @@ class _Present:
             | self.doubled[table]
             | self.recovered.get(table, set())
         )
+
+
+MOST_LACKING = 200
+"""Codes that no row has: where there are more, they do not tell which of two rows is mistyped."""
+
+LIKE = 0.8
+"""Two codes are alike from this share of equal characters on: one or two are mistyped, left out or put in."""
+
+MOST_COMPARED = 10_000
+"""Pairs of codes: a file with more has another fault than mistyped codes."""
+
+
+def _alike(written: Mapping[int, object], codes: Sequence[object]) -> list[tuple[int, object]]:
+    """(row, code) of what is written in rows and codes like it, the likest first, each once; of very many, none."""
+    if len(written) * len(codes) > MOST_COMPARED:
+        return []
+    likeness = [
+        (SequenceMatcher(None, str(text), str(code), autojunk=False).ratio(), -row, place)
+        for row, text in written.items()
+        for place, code in enumerate(codes)
+    ]
+    pairs: dict[int, int] = {}
+    for ratio, row, place in sorted(likeness, reverse=True):
+        if ratio >= LIKE and -row not in pairs and place not in pairs.values():
+            pairs[-row] = place
+    return [(row, codes[place]) for row, place in pairs.items()]
 
 
 def _expected(form: Judged, partner: Judged) -> np.ndarray:

@@ -279,6 +279,38 @@ def test_an_organisation_without_its_code_still_counts_where_others_refer_to_it(
     assert {found for found, _ in written.found()} == {written.cell("organisations", row, "org_code")}
 
 
+@pytest.mark.parametrize("name", [None, "CB 1"])
+@pytest.mark.parametrize(
+    "cell", ["67.001.001.000.009", "67.OO1.001.000.001", "67. 001.001.000.001", "67.001.010.000.001"]
+)
+def test_a_mistyped_code_is_told_at_its_cell_though_nothing_else_names_the_organisation(write, name, cell):
+    forms = changed("organisations", 1, org_code=cell)
+    forms["organisation_assessments"]["org_name"] = name
+
+    written = write(forms)
+
+    assert written.found() == {(written.cell("organisations", 1, "org_code"), "key_mismatch")}
+
+
+@pytest.mark.parametrize(("row", "cell"), [(1, OTHER_CELL), (2, CELL)])
+def test_of_two_organisations_with_one_code_the_other_forms_tell_which_is_mistyped(write, row, cell):
+    forms = changed("organisations", row, org_code=cell)
+    forms["organisation_assessments"]["org_name"] = None
+
+    written = write(forms)
+
+    assert written.found() == {(written.cell("organisations", row, "org_code"), "duplicate")}
+
+
+def test_a_code_that_nothing_lacking_is_like_is_not_told_to_be_mistyped(write):
+    forms = changed("organisations", 1, org_code="67.001.777.123.456")
+    forms["organisation_assessments"]["org_name"] = None
+
+    rules = set(write(forms).issues()["rule"])
+
+    assert rules == {"unknown_code"}
+
+
 @pytest.mark.parametrize("form", ["organisation_assessments", "member_assessments"])
 @pytest.mark.parametrize("cell", [None, "670000000999"])
 def test_an_assessment_without_its_key_still_answers_for_its_subject(write, form, cell):
