@@ -19,6 +19,7 @@ from orchestration.outbox import ADVICE, ADVICE_BY_CODE, NOBODY, TITLES, unit_fo
 from orchestration.settings import PROJECT, Folders
 from submissions.register.deadlines import Deadlines, extend
 from submissions.register.log import KINDS, Event, Register
+from tests.rights import without_rights
 
 AT = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 UNIT = "67.003"
@@ -462,15 +463,21 @@ def test_a_units_folder_that_is_none_keeps_its_receipts_waiting_and_nobody_elses
     assert write_receipts(register, folders) == 0
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_units_folder_that_may_not_be_written_into_keeps_its_receipts_waiting(register, folders):
     place = folders.outbox / UNIT
     place.mkdir(parents=True)
     place.chmod(0o500)
     register.append([event("received"), event("received", unit_code="67.004")])
+    program = (
+        "import sys; from pathlib import Path; from orchestration import outbox; "
+        "from orchestration.settings import Folders; from submissions.register.log import Register; "
+        "folders = Folders(Path(sys.argv[1])); register = Register.open(folders.register).__enter__(); "
+        "print(outbox.write_receipts(register, folders), [path.name for path in outbox.closed_folders(folders)])"
+    )
+    command = without_rights([sys.executable, "-c", program, str(folders.data)])
+    written = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, cwd=PROJECT).stdout
 
-    assert write_receipts(register, folders) == 1
-    assert outbox.closed_folders(folders) == [place]
+    assert written.strip() == f"1 ['{UNIT}']"
     place.chmod(0o700)
     assert write_receipts(register, folders) == 1
 

@@ -43,7 +43,12 @@ REFUSALS: dict[str, Code] = {
     ),
     "CSV_BROKEN_ROW": Code("Tệp “{name}”, {lines}: một dòng của bảng bị ngắt làm hai.", MEND_LINE),
     "CSV_FIELD_TOO_LONG": Code("Tệp “{name}”, {lines}: ô dài hơn {limit} ký tự.", MEND_LINE),
-    "CSV_TOO_MANY_CELLS": Code("Tệp “{name}” có quá nhiều ô ({count}).", "Hãy bỏ các dòng và cột thừa rồi gửi lại."),
+    "CSV_TOO_LARGE": Code(
+        "Các tệp CSV của lần gửi dài {size} MB, quá mức {limit} MB.", "Hãy bỏ các dòng, cột và tệp thừa rồi gửi lại."
+    ),
+    "CSV_TOO_MANY_CELLS": Code(
+        "Có quá nhiều ô ({count}, tính đến tệp “{name}”).", "Hãy bỏ các dòng, cột và tệp thừa rồi gửi lại."
+    ),
     "CSV_DOUBLED_NAME": Code("Có hai tệp cùng tên “{name}”.", "Hãy giữ một tệp rồi gửi lại."),
     "CSV_OTHER_FILE": Code(
         "Trong tệp nén hoặc thư mục có tệp không phải CSV: “{name}”.", "Hãy bỏ tệp đó ra rồi gửi lại."
@@ -64,7 +69,12 @@ EXTENSIONS = {"csv", "txt", "tsv"}
 SEPARATORS = ";\t,|"
 LONGEST_FIELD = 32_767
 """Characters in a cell of Excel."""
-MOST_ROWS, MOST_COLUMNS, MOST_CELLS = 1_048_576, 1_000, 5_000_000
+MOST_BYTES = 20 * 2**20
+"""Of all the files of a sending. Eight thousand members with all that is asked of them are a tenth of it; the slowest
+and the largest in memory that so many bytes can be are read in half of the time and memory that a file has."""
+MOST_CELLS, MOST_COLUMNS = 2_000_000, 1_000
+"""Cells of a sending, blank ones and rows counted; columns of a file. Of an .xlsx it may be more: most of its texts are
+stored once."""
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _QUOTED = re.compile(r'"[^"]*"')
@@ -90,6 +100,7 @@ def open_delimited(content: bytes, name: str) -> Source:
     """A CSV file as one sheet named after the file; a zip as `open_delimited_zip`. Raises `RefusedError`."""
     if content[:2] == b"PK":
         return open_delimited_zip(content)
+    _check_size(len(content))
     return _source("csv", [(_stem(name), content)])
 
 
@@ -97,6 +108,8 @@ def open_delimited_zip(content: bytes) -> Source:
     """A zip of CSV files, each a sheet named after its file; raises one `RefusedError` with all that is wrong."""
     package = Package(content)
     members: dict[str, bytes] = {}
+    met: set[str] = set()
+    size = 0
     for part in package.names:
         path = _as_typed(part).replace("\\", "/")
         if _NOT_MEANT.search(path):
@@ -104,12 +117,13 @@ def open_delimited_zip(content: bytes) -> Source:
         if not _is_delimited(path):
             raise _refused("CSV_OTHER_FILE", name=path)
         name = _stem(path)
-        if unicodedata.normalize("NFC", name).casefold() in {
-            unicodedata.normalize("NFC", m).casefold() for m in members
-        }:
+        if (folded := unicodedata.normalize("NFC", name).casefold()) in met:
             raise _refused("CSV_DOUBLED_NAME", name=name)
+        met.add(folded)
         members[name] = package.read(part)
         package.forget(part)
+        size += len(members[name])
+        _check_size(size)
     if not members:
         raise _refused("CSV_EMPTY", name="tệp nén")
     return _source("csv_zip", members.items())
@@ -123,6 +137,7 @@ def is_delimited_zip(names: Iterable[str]) -> bool:
 def pack_folder(paths: Iterable[Path]) -> bytes:
     """A folder's CSV files as one zip: the same files give the same bytes, whenever and wherever they are packed."""
     files: dict[str, bytes] = {}
+    size = 0
     for path in paths:
         name = unicodedata.normalize("NFC", path.name)
         if _NOT_MEANT.search(name):
@@ -132,6 +147,8 @@ def pack_folder(paths: Iterable[Path]) -> bytes:
         if name.casefold() in {packed.casefold() for packed in files}:
             raise _refused("CSV_DOUBLED_NAME", name=name)
         files[name] = take(path)
+        size += len(files[name])
+        _check_size(size)
     if not files:
         raise _refused("CSV_EMPTY", name="thư mục")
     packed = io.BytesIO()
@@ -141,6 +158,11 @@ def pack_folder(paths: Iterable[Path]) -> bytes:
             entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o600 << 16
             archive.writestr(entry, files[name])
     return packed.getvalue()
+
+
+def _check_size(size: int) -> None:
+    if size > MOST_BYTES:
+        raise _refused("CSV_TOO_LARGE", size=-(-size // 2**20), limit=MOST_BYTES // 2**20)
 
 
 def _is_delimited(path: str) -> bool:
@@ -163,10 +185,12 @@ def _source(kind: str, members: Iterable[tuple[str, bytes]]) -> Source:
     sheets: dict[str, Cells] = {}
     hazards: list[Hazard] = []
     problems: list[RefusedError] = []
+    count = 0
     for name, content in members:
         try:
-            sheets[name], met = _read(content, name)
+            sheets[name], met = _read(content, name, count)
             hazards += met
+            count += sum(map(len, sheets[name]), len(sheets[name]))
         except RefusedError as error:
             problems.append(error)
     if problems:
@@ -197,7 +221,8 @@ def _line_at(text: str, position: int) -> int:
     return 1 + sum(1 for _ in _LINE_END.finditer(text, 0, position))
 
 
-def _read(content: bytes, name: str) -> tuple[Cells, list[Hazard]]:
+def _read(content: bytes, name: str, before: int) -> tuple[Cells, list[Hazard]]:
+    """The cells of a file and what is odd about it; `before` are the cells of the files before it."""
     text, legacy = _decode(content, name)
     if "\0" in text:
         places = [match.start() for match in islice(re.finditer("\0+", text), _SHOWN_LINES)]
@@ -212,7 +237,7 @@ def _read(content: bytes, name: str) -> tuple[Cells, list[Hazard]]:
     if declared:
         text, skipped = text[declared.end() :], 1
     _check_quotes(text, name, SEPARATORS + (declared[1] if declared else ""), skipped)
-    rows = _parse(text, name, declared[1] if declared else _find_separator(text, name), skipped)
+    rows = _parse(text, name, declared[1] if declared else _find_separator(text, name), skipped, before)
     hazards = _check_shape(rows, name)
     cells = [row.cells for row in rows]
     while cells and not _width(cells[-1]):
@@ -429,11 +454,11 @@ class _Row(NamedTuple):
     """How many cells are."""
 
 
-def _parse(text: str, name: str, separator: str, skipped: int) -> list[_Row]:
+def _parse(text: str, name: str, separator: str, skipped: int, count: int) -> list[_Row]:
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines, delimiter=separator, strict=True)
     rows: list[_Row] = []
-    count, start = 0, 0
+    start = 0
     try:
         for cells in reader:
             last = lines[reader.line_num - 1]
@@ -441,9 +466,9 @@ def _parse(text: str, name: str, separator: str, skipped: int) -> list[_Row]:
             width = _width(cells)
             rows.append(_Row(start + 1 + skipped, cells, end, width, len(cells) - cells.count("")))
             start = reader.line_num
-            count += len(cells)
-            if count > MOST_CELLS or len(rows) > MOST_ROWS or width > MOST_COLUMNS:
-                raise _refused("CSV_TOO_MANY_CELLS", name=name, count=max(count, len(rows)))
+            count += 1 + len(cells)
+            if count > MOST_CELLS or width > MOST_COLUMNS:
+                raise _refused("CSV_TOO_MANY_CELLS", name=name, count=count)
     except csv.Error as error:
         code = "CSV_FIELD_TOO_LONG" if "field limit" in str(error) else "CSV_STRAY_QUOTE"
         raise _refused(code, name=name, lines=_lines([start + 1 + skipped]), limit=LONGEST_FIELD) from None
