@@ -114,6 +114,10 @@ def shown(cell: object) -> str:
             return repr(cell).replace(".", ",")
         case datetime() | date():
             return f"{cell:%d/%m/%Y}"
+        case timedelta():
+            minutes, seconds = divmod(abs(cell).total_seconds(), 60)
+            told = f"{minutes // 60:.0f}:{minutes % 60:02.0f}" + (f":{int(seconds):02}" if seconds else "")
+            return f"-{told}" if cell < timedelta() else told
         case _:
             return clean(str(cell))
 

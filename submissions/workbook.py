@@ -126,7 +126,7 @@ def read_workbook(source: Source, form_sets: Mapping[str, FormSet]) -> Workbook:
 
 def read_tables(source: Source, cover: Workbook, form_sets: Mapping[str, FormSet]) -> Workbook:
     """The workbook of which `cover` was read, with its tables; raises as `read_workbook`."""
-    tables = _find_tables(_Sheets(source), cover.form_set, cover.year, list(form_sets.values()))
+    tables = _find_tables(_Sheets(source), cover, list(form_sets.values()))
     return replace(cover, tables=tables)
 
 
@@ -155,6 +155,7 @@ class _Sheets:
         self._source = source
         self.visible = [sheet.name for sheet in source.sheets if sheet.visible]
         self.hidden = [sheet.name for sheet in source.sheets if not sheet.visible]
+        self.filled = [sheet.name for sheet in source.sheets if sheet.visible and sheet.rows]
         self.kind = source.kind
         self._read: dict[str, Cells] = {}
         # LibreOffice names the files of a CSV export after workbook and sheet: ``bao cao-Biểu 5.csv``.
@@ -359,8 +360,9 @@ def _find_register(sheets: _Sheets, form_sets: list[FormSet]) -> tuple[FormSet, 
 # The tables
 
 
-def _find_tables(sheets: _Sheets, form_set: FormSet, year: int, form_sets: list[FormSet]) -> dict[str, Table]:
+def _find_tables(sheets: _Sheets, cover: Workbook, form_sets: list[FormSet]) -> dict[str, Table]:
     """Every form's table; raises one error that names all sheets and headings that are missing."""
+    form_set, year = cover.form_set, cover.year
     tables: dict[str, Table] = {}
     problems: list[str] = []
     codes: list[str] = []
@@ -388,6 +390,15 @@ def _find_tables(sheets: _Sheets, form_set: FormSet, year: int, form_sets: list[
             if places := _uncalculated_cells(table):
                 uncalculated[table.sheet] = places
         sheets.drop(names[0])
+    taken = {cover.cover_sheet, *(name for form in form_set.forms for name in sheets.of(form))}
+    taken |= {table.sheet for table in tables.values()}
+    copies: dict[str, list[str]] = {}
+    for name in sheets.filled:
+        if name not in taken and (table := _copied(name, sheets[name], tables, form_set, year)):
+            copies.setdefault(table, []).append(name)
+    for table, names in copies.items():
+        problems.append(_sheet_problem(tables[table].form, [tables[table].sheet, *names], sheets))
+        codes.append("DOUBLED_SHEET")
     if told := _uncalculated_problem(uncalculated):
         problems.append(told)
         codes.append("FORMULA_NOT_CALCULATED")
@@ -424,9 +435,29 @@ def _uncalculated_cells(table: Table) -> list[str]:
     return found
 
 
+def _copied(sheet: str, cells: Cells, tables: Mapping[str, Table], form_set: FormSet, year: int) -> str | None:
+    """The one of the forms read of which another sheet holds all headings, with rows under them."""
+    texts = {cell for row in cells[:HEADING_ROWS] for cell in row[:WIDEST] if cell.__class__ is str and cell}
+    for table, found in tables.items():
+        form = found.form
+        named = sheet_key(form.sheet) in sheet_key(sheet)  # ``Biểu 3 (2)``
+        if named or len({column.key for text in texts if (column := form.column_of(text))}) * 2 > len(form.columns):
+            heading = _find_heading(cells, form)
+            if heading is not None and heading.known == len(form.columns):
+                places = {column.key: position for position, column in heading.columns.items()}
+                body = _Body(cells[heading.bottom + 1 :], form_set)
+                columns = {key: body[position] for key, position in places.items()}
+                if len(_data_rows(columns, body, form, form_set, year, min(places.values()))):
+                    return table
+    return None
+
+
 def _sheet_problem(form: Form, names: list[str], sheets: _Sheets) -> str:
     if names:
-        return f"Có nhiều trang cùng là {form.title} ({_listed(names)}): hãy giữ một trang."
+        return (
+            f"Có nhiều trang cùng là {form.title} ({_listed(names)}): hãy giữ một trang, xóa trang thừa; trang nào là "
+            "biểu khác thì đặt lại đúng tên."
+        )
     if any(form.is_sheet(sheets.called(name)) for name in sheets.hidden):
         return f"Trang {form.title} đang bị ẩn: hãy bỏ ẩn rồi gửi lại."
     return f"Thiếu trang “{form.sheet}” ({form.name}); các trang có trong tệp: {_listed(sheets.visible)}."

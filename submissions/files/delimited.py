@@ -47,7 +47,7 @@ REFUSALS: dict[str, Code] = {
         "Các tệp CSV của lần gửi dài {size} MB, quá mức {limit} MB.", "Hãy bỏ các dòng, cột và tệp thừa rồi gửi lại."
     ),
     "CSV_TOO_MANY_CELLS": Code(
-        "Có quá nhiều ô ({count}, tính đến tệp “{name}”).", "Hãy bỏ các dòng, cột và tệp thừa rồi gửi lại."
+        "Có quá nhiều {what} (hơn {limit}, tính đến tệp “{name}”).", "Hãy bỏ các dòng, cột và tệp thừa rồi gửi lại."
     ),
     "CSV_DOUBLED_NAME": Code("Có hai tệp cùng tên “{name}”.", "Hãy giữ một tệp rồi gửi lại."),
     "CSV_OTHER_FILE": Code(
@@ -69,12 +69,10 @@ EXTENSIONS = {"csv", "txt", "tsv"}
 SEPARATORS = ";\t,|"
 LONGEST_FIELD = 32_767
 """Characters in a cell of Excel."""
-MOST_BYTES = 20 * 2**20
-"""Of all the files of a sending. Eight thousand members with all that is asked of them are a tenth of it; the slowest
-and the largest in memory that so many bytes can be are read in half of the time and memory that a file has."""
-MOST_CELLS, MOST_COLUMNS = 2_000_000, 1_000
-"""Cells of a sending, blank ones and rows counted; columns of a file. Of an .xlsx it may be more: most of its texts are
-stored once."""
+MOST_BYTES, MOST_LINES, MOST_CELLS, MOST_COLUMNS = 20 * 2**20, 300_000, 2_000_000, 1_000
+"""Of all files of a sending; the columns of each. A unit of 8,000 members reports a fifth of that, and whatever else is
+so long is read or refused before time and memory run out. An .xlsx may hold more: most of its texts stand in it once.
+"""
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _QUOTED = re.compile(r'"[^"]*"')
@@ -100,7 +98,7 @@ def open_delimited(content: bytes, name: str) -> Source:
     """A CSV file as one sheet named after the file; a zip as `open_delimited_zip`. Raises `RefusedError`."""
     if content[:2] == b"PK":
         return open_delimited_zip(content)
-    _check_size(len(content))
+    check_size(len(content))
     return _source("csv", [(_stem(name), content)])
 
 
@@ -123,7 +121,7 @@ def open_delimited_zip(content: bytes) -> Source:
         members[name] = package.read(part)
         package.forget(part)
         size += len(members[name])
-        _check_size(size)
+        check_size(size)
     if not members:
         raise _refused("CSV_EMPTY", name="tệp nén")
     return _source("csv_zip", members.items())
@@ -148,7 +146,7 @@ def pack_folder(paths: Iterable[Path]) -> bytes:
             raise _refused("CSV_DOUBLED_NAME", name=name)
         files[name] = take(path)
         size += len(files[name])
-        _check_size(size)
+        check_size(size)
     if not files:
         raise _refused("CSV_EMPTY", name="thư mục")
     packed = io.BytesIO()
@@ -160,7 +158,12 @@ def pack_folder(paths: Iterable[Path]) -> bytes:
     return packed.getvalue()
 
 
-def _check_size(size: int) -> None:
+def _too_many(what: str, limit: int, name: str) -> RefusedError:
+    return _refused("CSV_TOO_MANY_CELLS", what=what, limit=f"{limit:,}".replace(",", "."), name=name)
+
+
+def check_size(size: int) -> None:
+    """Refuse CSV files of a sending that are so many bytes together."""
     if size > MOST_BYTES:
         raise _refused("CSV_TOO_LARGE", size=-(-size // 2**20), limit=MOST_BYTES // 2**20)
 
@@ -185,14 +188,16 @@ def _source(kind: str, members: Iterable[tuple[str, bytes]]) -> Source:
     sheets: dict[str, Cells] = {}
     hazards: list[Hazard] = []
     problems: list[RefusedError] = []
-    count = 0
+    before = (0, 0)
     for name, content in members:
         try:
-            sheets[name], met = _read(content, name, count)
+            sheets[name], met = _read(content, name, before)
             hazards += met
-            count += sum(map(len, sheets[name]), len(sheets[name]))
+            before = before[0] + len(sheets[name]), before[1] + sum(map(len, sheets[name]))
         except RefusedError as error:
             problems.append(error)
+            if error.code == "CSV_TOO_MANY_CELLS":
+                break
     if problems:
         raise RefusedError(problems[0].code, " ".join(map(str, problems)))
     infos = tuple(
@@ -221,12 +226,14 @@ def _line_at(text: str, position: int) -> int:
     return 1 + sum(1 for _ in _LINE_END.finditer(text, 0, position))
 
 
-def _read(content: bytes, name: str, before: int) -> tuple[Cells, list[Hazard]]:
-    """The cells of a file and what is odd about it; `before` are the cells of the files before it."""
+def _read(content: bytes, name: str, before: tuple[int, int]) -> tuple[Cells, list[Hazard]]:
+    """The cells of a file and what is odd about it; `before` counts the lines and cells of the files before it."""
     text, legacy = _decode(content, name)
     if "\0" in text:
         places = [match.start() for match in islice(re.finditer("\0+", text), _SHOWN_LINES)]
         raise _refused("CSV_NUL", name=name, lines=_lines(_line_at(text, place) for place in places))
+    if before[0] + max(text.count("\n"), text.count("\r")) > MOST_LINES:
+        raise _too_many("dòng", MOST_LINES, name)
     text = text.rstrip("\x1a")
     if not text.strip():
         raise _refused("CSV_EMPTY", name=name)
@@ -237,7 +244,7 @@ def _read(content: bytes, name: str, before: int) -> tuple[Cells, list[Hazard]]:
     if declared:
         text, skipped = text[declared.end() :], 1
     _check_quotes(text, name, SEPARATORS + (declared[1] if declared else ""), skipped)
-    rows = _parse(text, name, declared[1] if declared else _find_separator(text, name), skipped, before)
+    rows = _parse(text, name, declared[1] if declared else _find_separator(text, name), skipped, before[1])
     hazards = _check_shape(rows, name)
     cells = [row.cells for row in rows]
     while cells and not _width(cells[-1]):
@@ -466,9 +473,11 @@ def _parse(text: str, name: str, separator: str, skipped: int, count: int) -> li
             width = _width(cells)
             rows.append(_Row(start + 1 + skipped, cells, end, width, len(cells) - cells.count("")))
             start = reader.line_num
-            count += 1 + len(cells)
-            if count > MOST_CELLS or width > MOST_COLUMNS:
-                raise _refused("CSV_TOO_MANY_CELLS", name=name, count=count)
+            count += len(cells)
+            if width > MOST_COLUMNS:
+                raise _too_many("cột", MOST_COLUMNS, name)
+            if count > MOST_CELLS:
+                raise _too_many("ô", MOST_CELLS, name)
     except csv.Error as error:
         code = "CSV_FIELD_TOO_LONG" if "field limit" in str(error) else "CSV_STRAY_QUOTE"
         raise _refused(code, name=name, lines=_lines([start + 1 + skipped]), limit=LONGEST_FIELD) from None

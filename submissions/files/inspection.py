@@ -83,6 +83,8 @@ def inspect_file(path: Path | str, *, seconds: float = SECONDS, memory: int = ME
 
 def _folder(folder: Path) -> bytes:
     """The files of a folder as one package, which is then opened as a zip of CSV."""
+    from submissions.files.delimited import check_size
+
     try:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "~")))
     except OSError:
@@ -90,9 +92,12 @@ def _folder(folder: Path) -> bytes:
     if not any(path.suffix.lower() in {".csv", ".txt", ".tsv"} for path in paths):
         raise refused("NOT_A_REGULAR_FILE", what="thư mục không có tệp CSV")
     parts = []
+    size = 0
     for path in paths:
         check_name(path)
         parts.append((readable_name(path), take(path)))
+        size += len(parts[-1][1])
+        check_size(size)
     return stored(parts)
 
 

@@ -15,7 +15,7 @@ from submissions.files.legacy import Legacy, detect
 from submissions.files.legacy_fonts import in_unicode
 from submissions.files.markup import attribute, local, tree, utf8
 from submissions.files.package import Package
-from submissions.files.serials import from_iso
+from submissions.files.serials import day_or_length, from_iso
 from submissions.files.sheet_scan import letters
 from submissions.files.source import Cells, ErrorCell, Hazard, SheetInfo, Source, Uncalculated
 from submissions.files.text_hazards import may_be_legacy, text_hazards
@@ -244,7 +244,7 @@ class _Reader:
         if kind == "date":
             return from_iso(attribute(cell, "date-value") or text), [], struck
         if kind == "time":
-            return _time(attribute(cell, "time-value") or text), [], struck
+            return _time(attribute(cell, "time-value") or text, self.since_1904), [], struck
         if kind == "boolean":
             return (attribute(cell, "boolean-value") or text).strip().lower() in {"true", "1"}, [], struck
         if (written := cell.get("{urn:oasis:names:tc:opendocument:xmlns:office:1.0}string-value")) is not None:
@@ -319,7 +319,7 @@ def _repeated(element: etree._Element, name: str) -> int:
     return max(int(written), 1)
 
 
-def _time(written: str) -> object:
+def _time(written: str, since_1904: bool) -> object:
     found = _DURATION.fullmatch(written.strip())
     if found is None or not any(found.groups()[1:]):
         return from_iso(written)
@@ -330,7 +330,7 @@ def _time(written: str) -> object:
     except OverflowError:
         return written
     if found.group(1) or length >= timedelta(days=1):
-        return -length if found.group(1) else length
+        return -length if found.group(1) else day_or_length(length, since_1904)
     total = int(length.total_seconds())
     return time(total // 3600, total // 60 % 60, total % 60, length.microseconds)
 

@@ -16,6 +16,8 @@ _EPOCH = datetime(1899, 12, 30)
 _EPOCH_EARLY = datetime(1899, 12, 31)
 _EPOCH_1904 = datetime(1904, 1, 1)
 _LAST = 2_958_466
+_YEARS = range(1927, 2120)
+"""A format of elapsed time over so many whole days was laid over a date: nobody counts hours by the hundred thousand."""
 
 
 @cache
@@ -38,7 +40,7 @@ def from_serial(serial: float, kind: str, since_1904: bool) -> object:
     Excel counts 29 February 1900, which never was: it comes back as the text that Excel shows.
     """
     if kind == "duration":
-        return _duration(serial)
+        return _duration(serial, since_1904)
     if not 0 <= serial < _LAST:
         return serial
     if serial < 1 and not since_1904:
@@ -57,11 +59,19 @@ def _moment(epoch: datetime, serial: float) -> datetime:
     return epoch + timedelta(milliseconds=round(serial * 86_400_000))
 
 
-def _duration(serial: float) -> object:
+def _duration(serial: float, since_1904: bool) -> object:
     try:
-        return timedelta(milliseconds=round(serial * 86_400_000))
+        return day_or_length(timedelta(milliseconds=round(serial * 86_400_000)), since_1904)
     except (OverflowError, ValueError):
         return serial
+
+
+def day_or_length(length: timedelta, since_1904: bool) -> date | timedelta:
+    """The date that an elapsed time of whole days stands for, where these reach from 1927 to 2119; else the time."""
+    if length % timedelta(days=1) or not 0 < length.days < _LAST:
+        return length
+    day = ((_EPOCH_1904 if since_1904 else _EPOCH) + length).date()
+    return day if day.year in _YEARS else length
 
 
 def from_iso(text: str) -> object:

@@ -8,6 +8,7 @@ import io
 import posixpath
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from urllib.parse import unquote
 
@@ -22,7 +23,7 @@ from submissions.files.legacy import Legacy, detect, encoding_of_font
 from submissions.files.markup import attribute, check, is_on, local, tree, utf8
 from submissions.files.package import Package, stored
 from submissions.files.plain_cells import Layout, plain_cells
-from submissions.files.serials import kind_of_format
+from submissions.files.serials import day_or_length, kind_of_format
 from submissions.files.source import Cells, ErrorCell, Hazard, RefusedError, SheetInfo, Source, Uncalculated
 from submissions.files.text_hazards import LEGACY_FONT_NAME, may_be_legacy, may_be_odd, text_hazards
 from submissions.files.xlsx_cells import CarefulReader, Reading, Run, Styles, runs_of, unescape
@@ -487,6 +488,11 @@ class _Reader:
             self._quick = CalamineWorkbook.from_filelike(io.BytesIO(_rebuilt(book)))
         position = book.sheets.index(sheet)
         cells = self._quick.get_sheet_by_index(position).to_python(skip_empty_area=False)
+        if "duration" in book.styles.kinds:
+            cells = [
+                [day_or_length(cell, book.since_1904) if cell.__class__ is timedelta else cell for cell in row]
+                for row in cells
+            ]
         for row, column, cell in sheet.repairs:
             cells += ([] for _ in range(len(cells), row))
             line = cells[row - 1]
