@@ -11,8 +11,8 @@ import multiprocessing
 import os
 import platform
 import resource
-import statistics
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
