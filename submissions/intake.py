@@ -1,5 +1,6 @@
 """Intake: files in, store and register out. Each file once, on all cores; one bad file does not stop the others."""
 
+import math
 import multiprocessing
 import os
 import resource
@@ -14,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from submissions.files.limited import SECONDS, die_with_parent, limit_this_process
+from submissions.files.limited import SECONDS, die_with_parent, limit_this_process, why_it_died
 from submissions.files.source import RefusedError
 from submissions.form_set import form_sets_of
 from submissions.processes import may_fork
@@ -45,8 +46,9 @@ UNFINISHED = {".tmp", ".part", ".partial", ".crdownload", ".download", ".filepar
 
 MEMORY = 700 * 1024**2
 """Bytes that one file may take beyond what a reader holds; a unit's workbook takes a tenth."""
-GRACE_SECONDS = 3
-"""Processor time after which a reader that does not hear that its time is over is killed."""
+GRACE_SECONDS = 0.5
+"""Processor time after which a reader that does not hear that its time is over is killed, up to a second later: the
+system counts whole ones. One that does hear has it twice for keeping the file."""
 
 
 @dataclass(frozen=True)
@@ -263,6 +265,7 @@ def _run(
         return results
     order = sorted(tasks, key=lambda position: -tasks[position].size)
     broken = []
+    others = set(multiprocessing.active_children())
     with reader_pool(min(workers or os.cpu_count() or 1, len(tasks))) as pool:
         futures: dict[int, Future[FileResult]] = {}
         try:
@@ -270,6 +273,7 @@ def _run(
                 futures[position] = pool.submit(_read_limited, tasks[position])
         except BrokenProcessPool:
             broken += [position for position in order if position not in futures]
+        readers = set(multiprocessing.active_children()) - others
         meanwhile()
         places = {future: position for position, future in futures.items()}
         for future in as_completed(places):
@@ -280,18 +284,20 @@ def _run(
             except BrokenProcessPool:
                 broken.append(places[future])
     for position in sorted(broken):
+        task = tasks[position]
         with reader_pool(1) as pool:
             # Readers that cannot even start are no fault of the file: this raises.
             pool.submit(os.getpid).result()
-            if len(tasks) == 1:  # it was alone already
-                done(position, refuse_unread(tasks[position], "READER_DIED"))
-                break
-            try:
-                done(position, pool.submit(_read_limited, tasks[position]).result())
-            except MemoryError:
-                done(position, refuse_unread(tasks[position], "TOO_MUCH_MEMORY"))
-            except BrokenProcessPool:
-                done(position, refuse_unread(tasks[position], "READER_DIED"))
+            if len(tasks) > 1:  # else it was alone already
+                readers = set(multiprocessing.active_children()) - others
+                try:
+                    done(position, pool.submit(_read_limited, task).result())
+                except MemoryError:
+                    done(position, refuse_unread(task, "TOO_MUCH_MEMORY"))
+                except BrokenProcessPool:
+                    pass  # how its reader ended is known once the pool is closed
+        if position not in results:
+            done(position, refuse_unread(task, why_it_died(reader.exitcode for reader in readers)))
     return results
 
 
@@ -312,17 +318,25 @@ def _begin() -> None:
 
 def _read_limited(task: Task) -> FileResult:
     """Read one file; the processor time that it may take is counted from here."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    until = int(used.ru_utime + used.ru_stime) + SECONDS + GRACE_SECONDS
-    resource.setrlimit(resource.RLIMIT_CPU, (until if hard == resource.RLIM_INFINITY else min(until, hard), hard))
+    _kill_after(SECONDS + GRACE_SECONDS)
     signal.signal(signal.SIGPROF, _end_reading)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         return read_guarded(task)
+    except OutOfTimeError:  # just when it was done
+        return refuse_unread(task, "TOO_SLOW")
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
+def _kill_after(seconds: float) -> None:
+    """Have this process killed when it has taken so many more seconds of processor time."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    until = math.ceil(used.ru_utime + used.ru_stime + seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (until if hard == resource.RLIM_INFINITY else min(until, hard), hard))
+
+
 def _end_reading(*_: object) -> None:
+    _kill_after(2 * GRACE_SECONDS)
     raise OutOfTimeError

@@ -23,6 +23,8 @@ LEVELS = 3
 """Headings may be written over this many rows: a group's name above, the headings below."""
 WIDEST = 256
 """Columns in which headings are looked for; a form has twenty."""
+LARGEST_COPY = 1_000_000
+"""Places (rows times columns) of a sheet that is looked at though no form is named so; no form has a tenth of it."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,9 @@ class _Sheets:
         self._source = source
         self.visible = [sheet.name for sheet in source.sheets if sheet.visible]
         self.hidden = [sheet.name for sheet in source.sheets if not sheet.visible]
-        self.filled = [sheet.name for sheet in source.sheets if sheet.visible and sheet.rows]
+        self.may_be_copies = [
+            sheet.name for sheet in source.sheets if sheet.visible and 0 < sheet.rows * sheet.columns <= LARGEST_COPY
+        ]
         self.kind = source.kind
         self._read: dict[str, Cells] = {}
         # LibreOffice names the files of a CSV export after workbook and sheet: ``bao cao-Biểu 5.csv``.
@@ -393,9 +397,10 @@ def _find_tables(sheets: _Sheets, cover: Workbook, form_sets: list[FormSet]) -> 
     taken = {cover.cover_sheet, *(name for form in form_set.forms for name in sheets.of(form))}
     taken |= {table.sheet for table in tables.values()}
     copies: dict[str, list[str]] = {}
-    for name in sheets.filled:
+    for name in sheets.may_be_copies:
         if name not in taken and (table := _copied(name, sheets[name], tables, form_set, year)):
             copies.setdefault(table, []).append(name)
+        sheets.drop(name)
     for table, names in copies.items():
         problems.append(_sheet_problem(tables[table].form, [tables[table].sheet, *names], sheets))
         codes.append("DOUBLED_SHEET")
@@ -455,8 +460,8 @@ def _copied(sheet: str, cells: Cells, tables: Mapping[str, Table], form_set: For
 def _sheet_problem(form: Form, names: list[str], sheets: _Sheets) -> str:
     if names:
         return (
-            f"Có nhiều trang cùng là {form.title} ({_listed(names)}): hãy giữ một trang, xóa trang thừa; trang nào là "
-            "biểu khác thì đặt lại đúng tên."
+            f"Có nhiều trang cùng là {form.title} ({_listed(names)}): hãy giữ một trang, xóa hoặc ẩn trang "
+            "thừa; nếu trang đó là biểu khác thì hãy đặt lại đúng tên."
         )
     if any(form.is_sheet(sheets.called(name)) for name in sheets.hidden):
         return f"Trang {form.title} đang bị ẩn: hãy bỏ ẩn rồi gửi lại."

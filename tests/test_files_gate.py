@@ -14,6 +14,7 @@ import pytest
 
 from submissions.files import codes, delimited
 from submissions.files.limited import run_limited
+from submissions.files.markup import tree
 from submissions.files.source import RefusedError, open_source
 from submissions.files.taking import check_name, take
 from tests.files import (
@@ -404,6 +405,7 @@ def _object() -> object:
     ("function", "args", "code"),
     [
         (_fill_memory, (), "TOO_MUCH_MEMORY"),
+        (os.abort, (), "TOO_MUCH_MEMORY"),  # as libraries end that get none
         (_kill_itself, (), "READER_DIED"),
         (_fail, (), "READER_DIED"),
         (_object, (), "READER_DIED"),
@@ -426,6 +428,16 @@ def test_whatever_happens_to_the_limited_process_is_a_refusal(function, args, co
         done.set()
         if threads:
             other.join()
+
+
+def _parse_long_xml() -> None:
+    tree(b"<a>" + b'<b x="1"/>' * 3_000_000 + b"</a>", "xl/workbook.xml")
+
+
+def test_xml_that_no_memory_was_left_for_is_not_called_damaged():
+    with pytest.raises(RefusedError) as caught:
+        run_limited(_parse_long_xml, memory=2**28)
+    assert caught.value.code == "TOO_MUCH_MEMORY"
 
 
 def _reach(folder: str, port: int) -> list[str]:

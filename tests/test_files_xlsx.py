@@ -218,6 +218,24 @@ def test_durations_and_iso_dates_are_read():
     assert one('<c r="A1" t="d"><v>2024-01-31T06:30:00Z</v></c>') == datetime(2024, 1, 31, 6, 30)
 
 
+@pytest.mark.parametrize("beside", ["", '<c r="B1" t="e"><v>#N/A</v></c>'], ids=["quickly", "with care"])
+@pytest.mark.parametrize(
+    ("since", "serial", "value"),
+    [
+        ("", 38426, date(2005, 3, 15)),
+        ('<workbookPr date1904="1"/>', 38426 - 1462, date(2005, 3, 15)),
+        ("", 38426.5, timedelta(days=38426, hours=12)),
+        ("", 30, timedelta(days=30)),
+        ("", -38426, timedelta(days=-38426)),
+        ("", 2_000_000, timedelta(days=2_000_000)),
+    ],
+)
+def test_a_date_under_a_format_of_elapsed_time_is_a_date(since, serial, value, beside):
+    source = opened(row(1, number("A", 1, serial, ' s="2"') + beside), workbook=since)
+    assert source.cells("Trang 1")[0][0] == value
+    assert type(source.cells("Trang 1")[0][0]) is type(value)
+
+
 @pytest.mark.parametrize(
     ("code", "is_date"),
     [

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+import xlwt
 
 from submissions.files.inspection import inspect_file
-from tests.files import DATE_STYLES, good_xls, good_xlsx, ods, ods_row, ods_table, ods_text, row, xlsx
+from tests.files import DATE_STYLES, good_xls, good_xlsx, ods, ods_row, ods_table, ods_text, row, xls, xlsx
 
 
 def written(folder: Path, name: str, content: bytes) -> Path:
@@ -133,6 +134,16 @@ def test_a_workbook_without_a_filled_cell_is_told(tmp_path):
     assert [hazard["code"] for hazard in found["hazards"]] == ["EMPTY_WORKBOOK"]
 
 
+def test_a_date_under_a_format_of_elapsed_time_is_told_as_a_date_whatever_the_kind_of_file(tmp_path):
+    def fill(book, sheet):
+        sheet.write(0, 0, 38426, xlwt.easyxf(num_format_str="[h]:mm"))
+
+    hours = '<table:table-cell office:value-type="time" office:time-value="PT922224H00M00S"/>'
+    for name, content in (("a.xls", xls(fill)), ("a.ods", ods(ods_table(ods_row(hours))))):
+        found = inspect_file(written(tmp_path, name, content)).to_json(cells=True)
+        assert found["sheets"][0]["cells"] == [["2005-03-15"]], name
+
+
 def test_a_folder_of_csv_is_looked_at_as_one_sending(tmp_path):
     folder = tmp_path / "bieu"
     folder.mkdir()
@@ -141,6 +152,12 @@ def test_a_folder_of_csv_is_looked_at_as_one_sending(tmp_path):
     found = inspect_file(folder).to_json()
     assert (found["type"], found["state"]) == ("csv_zip", "read")
     assert [sheet["name"] for sheet in found["sheets"]] == ["Biểu 1", "Biểu 2"]
+
+
+def test_a_folder_of_more_text_than_a_sending_can_be_is_refused(tmp_path):
+    for number in range(3):
+        (tmp_path / f"Biểu {number}.csv").write_bytes(b"a;b\n" + b"1;%s\n" % (b"x" * 1000) * 10_000)
+    assert inspect_file(tmp_path).refusal.code == "CSV_TOO_LARGE"
 
 
 def test_a_folder_with_a_link_or_without_csv_is_refused(tmp_path):

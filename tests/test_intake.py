@@ -26,6 +26,7 @@ from submissions.register.log import Register
 from submissions.register.states import sendings
 from submissions.replies import list_issues
 from submissions.store import Store
+from tests.files import row, xlsx
 from tests.workbooks import Layout, changed, take_one, unit_forms, write_register, write_unit
 
 
@@ -238,26 +239,62 @@ def test_a_file_that_would_kill_its_reader_is_refused_and_the_others_go_on(inbox
 def test_a_file_that_takes_longer_than_it_may_is_refused_and_the_others_go_on(inbox, data, monkeypatch):
     monkeypatch.setattr(intake, "SECONDS", 2)
     write_unit(inbox / "tot.xlsx")
-    with zipfile.ZipFile(inbox / "cham.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(1500):
-            archive.writestr(f"Bieu {number}.csv", "Số thẻ;Họ tên\n" + f"{number};a\n" * 3000)
+    write_slow(inbox / "cham.zip")
 
     files = take_in([inbox], data=data, workers=2).files
 
     assert {file.path.name: file.code for file in files} == {"tot.xlsx": "", "cham.zip": "TOO_SLOW"}
 
 
+def write_slow(path):
+    """A zip of CSV files nearly as long as they may be, with no two texts alike and something odd in each."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(12):
+            odd = (
+                f"a\u200b{n:x};\u202eb{n:x};-{n:x};Ða\u0302\u0301{n:x};{n}x;y{n}\n" for n in range(number, 276_000, 12)
+            )
+            archive.writestr(f"Bieu {number}.csv", "Số thẻ;Họ tên;a;b;c;d\n" + "".join(odd))
+
+
+@pytest.mark.parametrize("others", [(), ("tot.xlsx",)], ids=["alone", "among others"])
+def test_a_reader_that_does_not_hear_that_its_time_is_over_is_killed_and_its_file_told_as_too_slow(
+    inbox, data, monkeypatch, others
+):
+    monkeypatch.setattr(intake, "SECONDS", 0)  # a timer that never goes off
+    monkeypatch.setattr(intake, "GRACE_SECONDS", 1.5)
+    write_slow(inbox / "cham.zip")
+    for name in others:
+        write_unit(inbox / name)
+
+    files = take_in([inbox], data=data, workers=2).files
+
+    assert {file.path.name: file.code for file in files} == dict.fromkeys(others, "") | {"cham.zip": "TOO_SLOW"}
+
+
+@pytest.mark.parametrize("others", [(), ("tot.xlsx",)], ids=["alone", "among others"])
+def test_a_reader_that_dies_for_want_of_memory_has_its_file_told_as_that(inbox, data, others):
+    # The quick reader, which is no Python, lays a copy of the text into each cell and is aborted.
+    cells = "".join(row(line, f'<c r="A{line}" t="s"><v>0</v></c>') for line in range(1, 60_001))
+    (inbox / "to.xlsx").write_bytes(xlsx(cells, f"<si><t>{'x' * 30_000}</t></si>"))
+    for name in others:
+        write_unit(inbox / name)
+
+    files = take_in([inbox], data=data, workers=2).files
+
+    assert {file.path.name: file.code for file in files} == dict.fromkeys(others, "") | {"to.xlsx": "TOO_MUCH_MEMORY"}
+
+
 def test_a_file_that_takes_more_memory_than_it_may_is_refused_and_the_others_go_on(inbox, data, monkeypatch):
     monkeypatch.setattr(intake, "MEMORY", 120 * 2**20)
     write_unit(inbox / "tot.xlsx")
     wide = inbox.parent / "rong.csv"
-    lines = "".join(f"một chữ rất dài {number};{number}\n" for number in range(1_000_000))
+    lines = "".join(f"một chữ rất dài {number};{number}\n" for number in range(290_000))
     wide.write_text(f"Số thẻ;Họ tên\n{lines}", encoding="utf-8")
 
     files = take_in([inbox, wide], data=data, workers=2).files
 
     assert {file.path.name: file.state for file in files} == {"tot.xlsx": "accepted", "rong.csv": "refused"}
-    assert {file.code for file in files} <= {"", "TOO_MUCH_MEMORY", "READER_DIED"}
+    assert {file.code for file in files} == {"", "TOO_MUCH_MEMORY"}
 
 
 def test_a_file_of_a_unit_that_is_not_on_the_list_is_refused_until_the_list_names_it(inbox, data):

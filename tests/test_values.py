@@ -1,4 +1,4 @@
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from datetime import time as clock
 
 import numpy as np
@@ -408,7 +408,17 @@ def test_a_blank_cell_has_neither_value_nor_rule():
 
 
 @pytest.mark.parametrize(
-    ("cell", "text"), [(None, ""), (12.0, "12"), (82.5, "82,5"), (date(2024, 9, 2), "02/09/2024"), (" a  b ", "a b")]
+    ("cell", "text"),
+    [
+        (None, ""),
+        (12.0, "12"),
+        (82.5, "82,5"),
+        (date(2024, 9, 2), "02/09/2024"),
+        (" a  b ", "a b"),
+        (timedelta(hours=36), "36:00"),
+        (timedelta(days=38426, minutes=5, seconds=7), "922224:05:07"),
+        (-timedelta(hours=1, minutes=30), "-1:30"),
+    ],
 )
 def test_a_cell_is_shown_as_its_sender_reads_it(cell, text):
     assert shown(cell) == text

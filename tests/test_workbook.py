@@ -2,6 +2,7 @@
 import unicodedata
 from datetime import datetime
 
+import openpyxl
 import pytest
 
 from submissions.drift import DriftError
@@ -197,6 +198,64 @@ def test_a_heading_that_stands_twice_is_not_guessed(path):
 def test_a_form_that_stands_twice_is_not_guessed(path):
     with pytest.raises(RefusedError, match="Có nhiều trang cùng là Biểu 4") as caught:
         write_unit(path, layout=Layout(sheets={"Biểu 5": "Bieu so 4"})).read()
+    assert caught.value.code == "DOUBLED_SHEET"
+
+
+def with_copy(path, change=lambda sheet: None, *, name="Biểu 3 (2)"):
+    """A unit's workbook in which somebody copied Biểu 3 and changed the copy."""
+    written = write_unit(path)
+    book = openpyxl.load_workbook(path)
+    sheet = book.copy_worksheet(book["Biểu 3"])
+    sheet.title = name
+    change(sheet)
+    book.save(path)
+    return written
+
+
+@pytest.mark.parametrize("name", ["Biểu 3 (2)", "Bieu 3 (2)", "Bản sao của Biểu 3", "Trang tính1"])
+def test_a_shown_copy_of_a_form_is_not_passed_over_whatever_it_is_called(path, name):
+    with pytest.raises(RefusedError) as caught:
+        with_copy(path, name=name).read()
+    assert caught.value.code == "DOUBLED_SHEET"
+    assert f"Có nhiều trang cùng là Biểu 3 (“Biểu 3”, “{name}”): hãy giữ một trang, xóa hoặc ẩn" in str(caught.value)
+
+
+def test_all_copies_are_named_at_once(path):
+    def copy_again(sheet):
+        sheet.parent.copy_worksheet(sheet).title = "Biểu 3 (3)"
+        sheet.parent.copy_worksheet(sheet.parent["Biểu 6"]).title = "Biểu 6 (2)"
+
+    with pytest.raises(RefusedError) as caught:
+        with_copy(path, copy_again).read()
+    for told in ("Biểu 3 (“Biểu 3”, “Biểu 3 (2)”, “Biểu 3 (3)”)", "Biểu 6 (“Biểu 6”, “Biểu 6 (2)”)"):
+        assert told in str(caught.value)
+
+
+def test_a_copy_that_is_hidden_or_holds_no_rows_is_no_second_form(path):
+    def hide(sheet):
+        sheet.sheet_state = "hidden"
+
+    def empty(sheet):
+        numbers = next(row for row in range(1, sheet.max_row) if sheet.cell(row, 1).value == "(1)")
+        sheet.delete_rows(numbers + 1, sheet.max_row)
+
+    for change in (hide, empty):
+        assert rows_of(with_copy(path, change)) == TIDY
+
+
+def test_a_list_or_a_note_that_names_some_columns_is_no_second_form(path):
+    def leave_three_columns(sheet):
+        sheet.delete_cols(4, sheet.max_column)
+
+    assert rows_of(with_copy(path, leave_three_columns, name="Danh sách")) == TIDY
+
+
+def test_a_copied_csv_file_is_told_as_well():
+    sheets = sheets_of()
+    sheets["Biểu 3 - Copy"] = sheets["Biểu 3"]
+
+    with pytest.raises(RefusedError, match="“Biểu 3”, “Biểu 3 - Copy”") as caught:
+        read_workbook(source_of(sheets, kind="csv_zip"), load_form_sets())
     assert caught.value.code == "DOUBLED_SHEET"
 
 

@@ -70,7 +70,7 @@ SEPARATORS = ";\t,|"
 LONGEST_FIELD = 32_767
 """Characters in a cell of Excel."""
 MOST_BYTES, MOST_LINES, MOST_CELLS, MOST_COLUMNS = 20 * 2**20, 300_000, 2_000_000, 1_000
-"""Of all files of a sending; the columns of each. A unit of 8,000 members reports a fifth of that, and whatever else is
+"""Of all files of a sending; the columns of each. A unit of 8,000 members reports a third of that, and whatever else is
 so long is read or refused before time and memory run out. An .xlsx may hold more: most of its texts stand in it once.
 """
 

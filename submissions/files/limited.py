@@ -12,7 +12,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection
 
 from submissions.files.codes import refused
@@ -45,9 +45,7 @@ def run_limited(
         answer = ours.recv_bytes(_LARGEST_ANSWER) if ours.poll(seconds) else None
     except (EOFError, OSError):
         child.join(5)
-        raise (
-            refused("TOO_SLOW", seconds=seconds) if child.exitcode == -signal.SIGXCPU else refused("READER_DIED")
-        ) from None
+        raise refused(why_it_died([child.exitcode]), seconds=seconds) from None
     finally:
         ours.close()
         if child.is_alive():
@@ -77,6 +75,16 @@ def limit_this_process(memory: int | None = MEMORY, seconds: float | None = None
         # Alone where we are root (which would lose its rights over files otherwise), else inside users of our own.
         if libc.unshare(_NEW_NETWORK) != 0:
             libc.unshare(_NEW_NETWORK | _NEW_USERS)
+
+
+def why_it_died(exit_codes: Iterable[int | None]) -> str:
+    """The code of `codes.REFUSALS` for limited processes that ended so (``-signal``, or what they returned)."""
+    ended = set(exit_codes)
+    if -signal.SIGXCPU in ended:
+        return "TOO_SLOW"
+    # What is not written in Python aborts where there is no memory; Python itself returns 1 where there is not even
+    # enough to tell of it.
+    return "TOO_MUCH_MEMORY" if ended & {-signal.SIGABRT, 1} else "READER_DIED"
 
 
 def die_with_parent() -> None:

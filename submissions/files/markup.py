@@ -47,8 +47,8 @@ def check(data: bytes, part: str) -> None:
     parser.EntityDeclHandler = declared
     try:
         parser.Parse(data, True)
-    except (expat.ExpatError, LookupError):
-        raise refused("BAD_XML", part=part) from None
+    except (expat.ExpatError, LookupError) as error:
+        raise unparsed(error, "BAD_XML", part=part) from None
 
 
 def tree(data: bytes, part: str) -> etree._Element:
@@ -58,10 +58,20 @@ def tree(data: bytes, part: str) -> etree._Element:
         raise refused("DOCTYPE", part=part)
     try:
         return etree.fromstring(data, _PARSER)
-    except (etree.XMLSyntaxError, ValueError):
-        raise refused("BAD_XML", part=part) from None
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise unparsed(error, "BAD_XML", part=part) from None
 
 
+def unparsed(error: Exception, code: str, **facts: object) -> Exception:
+    """What to raise where a parser gave up: the refusal of this code, or that there was no memory left for it."""
+    no_memory = (type(error), getattr(error, "code", None)) in _NO_MEMORY
+    return MemoryError() if no_memory else refused(code, **facts)
+
+
+_NO_MEMORY = {
+    (etree.XMLSyntaxError, etree.ErrorTypes.ERR_NO_MEMORY),
+    (expat.ExpatError, expat.errors.codes[expat.errors.XML_ERROR_NO_MEMORY]),
+}
 _PARSER = etree.XMLParser(
     resolve_entities=False, no_network=True, huge_tree=True, remove_comments=True, remove_pis=True
 )

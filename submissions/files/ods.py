@@ -13,7 +13,7 @@ from submissions.files.codes import hazard, refused
 from submissions.files.layout import check_count, check_extent, place
 from submissions.files.legacy import Legacy, detect
 from submissions.files.legacy_fonts import in_unicode
-from submissions.files.markup import attribute, local, tree, utf8
+from submissions.files.markup import attribute, local, tree, unparsed, utf8
 from submissions.files.package import Package
 from submissions.files.serials import day_or_length, from_iso
 from submissions.files.sheet_scan import letters
@@ -160,8 +160,8 @@ class _Reader:
                     element.clear()
                     while element.getprevious() is not None:
                         del element.getparent()[0]
-        except etree.XMLSyntaxError:
-            raise refused("BAD_XML", part="content.xml") from None
+        except etree.XMLSyntaxError as error:
+            raise unparsed(error, "BAD_XML", part="content.xml") from None
         return self._tables
 
     def detected(self) -> Legacy:

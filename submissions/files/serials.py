@@ -17,7 +17,7 @@ _EPOCH_EARLY = datetime(1899, 12, 31)
 _EPOCH_1904 = datetime(1904, 1, 1)
 _LAST = 2_958_466
 _YEARS = range(1927, 2120)
-"""A format of elapsed time over so many whole days was laid over a date: nobody counts hours by the hundred thousand."""
+"""A format of elapsed time over so many whole days was laid over a date: nobody counts hours by the 100,000."""
 
 
 @cache

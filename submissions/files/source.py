@@ -32,6 +32,13 @@ class Hazard:
     count: int = 1
 
 
+def failed(error: BaseException) -> bool:
+    """Whether the quick reader failed on what a file holds; else its time or memory is over, or the program ends."""
+    # A panic of Rust is no `Exception`.
+    is_failure = isinstance(error, Exception) and not isinstance(error, MemoryError)
+    return is_failure or type(error).__name__ == "PanicException"
+
+
 class ErrorCell(str):
     """A cell that holds an error: ``#REF!``, ``#N/A``."""
 

@@ -15,7 +15,7 @@ from submissions.files.legacy import Legacy, detect
 from submissions.files.legacy_fonts import in_unicode
 from submissions.files.serials import from_serial, kind_of_format
 from submissions.files.sheet_scan import letters
-from submissions.files.source import Cells, ErrorCell, Hazard, SheetInfo, Source, Uncalculated
+from submissions.files.source import Cells, ErrorCell, Hazard, SheetInfo, Source, Uncalculated, failed
 from submissions.files.text_hazards import may_be_legacy, text_hazards
 
 _BOF, _EOF, _FILEPASS, _BOUNDSHEET, _FORMULA = 0x0809, 0x000A, 0x002F, 0x0085, 0x0006
@@ -260,7 +260,7 @@ class _Reader:
                 if name in names
             }
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+            if not failed(error):
                 raise
             raise refused("READERS_DISAGREE", sheet=next(iter(self._cells)), cell="A1") from None
         for name, cells in self._cells.items():

@@ -24,7 +24,7 @@ from submissions.files.markup import attribute, check, is_on, local, tree, utf8
 from submissions.files.package import Package, stored
 from submissions.files.plain_cells import Layout, plain_cells
 from submissions.files.serials import day_or_length, kind_of_format
-from submissions.files.source import Cells, ErrorCell, Hazard, RefusedError, SheetInfo, Source, Uncalculated
+from submissions.files.source import Cells, ErrorCell, Hazard, RefusedError, SheetInfo, Source, Uncalculated, failed
 from submissions.files.text_hazards import LEGACY_FONT_NAME, may_be_legacy, may_be_odd, text_hazards
 from submissions.files.xlsx_cells import CarefulReader, Reading, Run, Styles, runs_of, unescape
 
@@ -434,7 +434,7 @@ class _Reader:
             except RefusedError:
                 raise
             except BaseException as error:
-                if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+                if not failed(error):
                     raise
                 sheet.careful = True
         return self._reading(sheet).cells

@@ -16,7 +16,7 @@ from submissions.files.codes import refused
 from submissions.files.layout import MAX_COLUMNS, check_count, check_extent, place
 from submissions.files.legacy import Legacy
 from submissions.files.legacy_fonts import in_unicode
-from submissions.files.markup import check, is_on, local
+from submissions.files.markup import check, is_on, local, unparsed
 from submissions.files.serials import from_iso, from_serial
 from submissions.files.sheet_scan import SHOWN_FORMULA
 from submissions.files.source import Cells, ErrorCell, Uncalculated
@@ -129,8 +129,8 @@ class CarefulReader:
                 row.clear()
                 while row.getprevious() is not None:
                     del row.getparent()[0]
-        except etree.XMLSyntaxError:
-            raise refused("DAMAGED_SHEET", sheet=sheet, why="dữ liệu của trang bị hỏng") from None
+        except etree.XMLSyntaxError as error:
+            raise unparsed(error, "DAMAGED_SHEET", sheet=sheet, why="dữ liệu của trang bị hỏng") from None
         return self._laid_out(placed, reading, sheet)
 
     def _row(

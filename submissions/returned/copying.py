@@ -9,6 +9,7 @@ import xlsxwriter
 
 from submissions.files.source import ErrorCell, Source
 from submissions.returned.package import LINKS, MAIN, OFFICE, TYPES, lawful
+from submissions.values import shown
 
 _MADE_ON = datetime(2000, 1, 1)
 """A fixed day in the file's properties: the same cells, the same bytes."""
@@ -69,7 +70,7 @@ def _write(sheet: xlsxwriter.worksheet.Worksheet, rows: list[list[object]], form
             elif isinstance(cell, time):
                 sheet.write_datetime(row, column, cell, formats[time])
             else:
-                text = str(cell) if isinstance(cell, (str, ErrorCell)) else f"{cell}"
+                text = str(cell) if isinstance(cell, (str, ErrorCell)) else shown(cell)
                 sheet.write_string(row, column, lawful(text).replace("_x005F_", "_"), formats[str])
 
 
