@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -270,7 +270,7 @@ def _run(
         futures: dict[int, Future[FileResult]] = {}
         try:
             for position in order:
-                futures[position] = pool.submit(_read_limited, tasks[position])
+                futures[position] = pool.submit(_read_limited, tasks[position], SECONDS, GRACE_SECONDS)
         except BrokenProcessPool:
             broken += [position for position in order if position not in futures]
         readers = set(multiprocessing.active_children()) - others
@@ -291,7 +291,7 @@ def _run(
             if len(tasks) > 1:  # else it was alone already
                 readers = set(multiprocessing.active_children()) - others
                 try:
-                    done(position, pool.submit(_read_limited, task).result())
+                    done(position, pool.submit(_read_limited, task, SECONDS, GRACE_SECONDS).result())
                 except MemoryError:
                     done(position, refuse_unread(task, "TOO_MUCH_MEMORY"))
                 except BrokenProcessPool:
@@ -306,21 +306,21 @@ def reader_pool(workers: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("fork" if may_fork() else "forkserver")
     if not may_fork():
         context.set_forkserver_preload(["submissions.intake"])
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(MEMORY,))
 
 
-def _begin() -> None:
+def _begin(memory: int) -> None:
     """What a dying reader prints (a trace of its memory) is shown to nobody; the result tells what happened."""
     die_with_parent()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    limit_this_process(MEMORY, writes=True)
+    limit_this_process(memory, writes=True)
 
 
-def _read_limited(task: Task) -> FileResult:
+def _read_limited(task: Task, seconds: float, grace: float) -> FileResult:
     """Read one file; the processor time that it may take is counted from here."""
-    _kill_after(SECONDS + GRACE_SECONDS)
-    signal.signal(signal.SIGPROF, _end_reading)
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    _kill_after(seconds + grace)
+    signal.signal(signal.SIGPROF, partial(_end_reading, grace))
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         return read_guarded(task)
     except OutOfTimeError:  # just when it was done
@@ -337,6 +337,6 @@ def _kill_after(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (until if hard == resource.RLIM_INFINITY else min(until, hard), hard))
 
 
-def _end_reading(*_: object) -> None:
-    _kill_after(2 * GRACE_SECONDS)
+def _end_reading(grace: float, *_: object) -> None:
+    _kill_after(2 * grace)
     raise OutOfTimeError
