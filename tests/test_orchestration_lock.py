@@ -46,7 +46,7 @@ def test_a_second_builder_that_waits_is_told_for_whom_and_gets_the_lock_when_it_
         waited_for.append(holder.pid)
         other_process.terminate()
 
-    with lock.hold(tmp_path / "build.lock", "khác", wait_seconds=30, on_wait=release):
+    with lock.hold(tmp_path / "build.lock", "khác", wait_seconds=300, on_wait=release):
         assert waited_for == [other_process.pid]
 
 
