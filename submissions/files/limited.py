@@ -24,6 +24,7 @@ SECONDS = 8
 _LARGEST_ANSWER = 2**30
 _NEW_USERS, _NEW_NETWORK = 0x10000000, 0x40000000
 _DEATH_SIGNAL = 1
+_MOST_HEAPS = -8
 
 
 def run_limited(
@@ -63,6 +64,7 @@ def limit_this_process(memory: int | None = MEMORY, seconds: float | None = None
     """
     _limit(resource.RLIMIT_CORE, 0)
     if memory is not None:
+        _share_one_heap()
         _limit(resource.RLIMIT_AS, _mapped() + max(memory - _resident(), 2**22))
     if seconds is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
@@ -85,6 +87,13 @@ def why_it_died(exit_codes: Iterable[int | None]) -> str:
     # What is not written in Python aborts where there is no memory; Python itself returns 1 where there is not even
     # enough to tell of it.
     return "TOO_MUCH_MEMORY" if ended & {-signal.SIGABRT, 1} else "READER_DIED"
+
+
+def _share_one_heap() -> None:
+    """Have all threads allocate from one heap: a second one would reserve 128 MB of what is allowed, used or not."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MOST_HEAPS, 1)
 
 
 def die_with_parent() -> None:
