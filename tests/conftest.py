@@ -14,8 +14,7 @@ from orchestration.runs import run_job
 from orchestration.settings import PROJECT, Folders, set_environment
 from tests.provinces import lay_out
 
-
-# A script's background job ignores SIGINT. Dagster, run in a test, would make SIGTERM the same, and whatever a later test
+# A script's background job ignores SIGINT. Dagster, run in a test, would make SIGTERM the same, and what a later test
 # starts could not be ended by it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
