@@ -17,7 +17,7 @@ export UV_PYTHON_DOWNLOADS := never
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check bench setup
+.PHONY: help demo dev test check docs bench setup
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -48,6 +48,11 @@ check: $(STAMP) ## lint, layers, SQL, definitions
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint dbt_project --config dbt_project/.sqlfluff
 	$(BIN)/dg check defs
+	$(BIN)/python -m ratings
+
+docs: $(STAMP) ## the dictionary into data/docs, and dbt's exposures from the packs
+	$(BIN)/python -m orchestration.dictionary
+	$(BIN)/thucchat docs
 
 bench: $(STAMP) ## measure intake and the whole path
 	@$(BIN)/python benchmarks/speed.py

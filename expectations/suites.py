@@ -21,11 +21,27 @@ CARD_NUMBER = r"\d{12}"
 
 
 def dim_organisation() -> list[Expectation]:
-    """Organisations, one row each."""
+    """Versions of organisations, of the units and of the province, one row each."""
+    below_the_unit = ["grassroots", "sectional", "cell"]
     return [
-        *_key("critical", ["organisation_id"]),
-        *_filled("critical", ["unit_code", "org_code"]),
+        _some_rows("critical", "Danh mục tổ chức phải có ít nhất dòng của toàn tỉnh."),
+        *_key("critical", ["organisation_version_key"]),
+        *_key("critical", ["organisation_key", "version"]),
+        *_filled("critical", ["unit_code", "org_code", "valid_from"]),
         _in_list("critical", "org_kind", KINDS, "Loại tổ chức đảng phải thuộc danh mục của Biểu 2."),
+        _in_list(
+            "critical",
+            "organisation_level",
+            ["province", "unit", *below_the_unit],
+            "Cấp của tổ chức phải là tỉnh, đơn vị, cơ sở, bộ phận hoặc chi bộ.",
+        ),
+        gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+            column_A="valid_to",
+            column_B="valid_from",
+            ignore_row_if="either_value_is_missing",
+            severity="critical",
+            description="Ngày hết hiệu lực của một phiên bản phải sau ngày bắt đầu.",
+        ),
         gxe.ExpectColumnPairValuesAToBeGreaterThanB(
             column_A="last_year",
             column_B="first_year",
@@ -40,7 +56,14 @@ def dim_organisation() -> list[Expectation]:
             "Mọi tổ chức được nhắc tới phải có dòng hợp lệ trong danh sách tổ chức (Biểu 2).",
         ),
         gxe.ExpectColumnValuesToNotBeNull(
-            column="grassroots_code",
+            column="organisation_level",
+            severity="warning",
+            description="Mọi tổ chức đảng phải xác định được cấp của nó.",
+        ),
+        custom.ExpectFilledWhen(
+            column_list=["grassroots_code", "organisation_level"],
+            values=below_the_unit,
+            only_then=False,
             severity="warning",
             description="Mọi tổ chức đảng phải xác định được tổ chức cơ sở đảng mà nó thuộc về.",
         ),

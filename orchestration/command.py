@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration import intake_commands
+from orchestration import build_commands, intake_commands, trace_commands
 from orchestration.problems import ProblemError, reason
 from orchestration.settings import Folders, set_environment, settings
 from orchestration.vietnamese import FILE, FOLDER, HELP_OPTION, OPTIONS, PLACES, VietnameseGroup, usage_problem
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from orchestration.releases import Standing
     from orchestration.runs import Outcome
 
 
@@ -96,19 +99,42 @@ def intake(folders: Folders, paths: tuple[Path, ...]) -> None:
 
 
 @cli.command(options_metavar=OPTIONS, short_help="Dựng kho, kiểm tra, tìm mâu thuẫn và công bố.")
+@click.option(
+    "--as-known",
+    type=intake_commands.Day(),
+    metavar="NGÀY",
+    help="Dựng theo những gì đã tiếp nhận đến hết NGÀY; không công bố.",
+)
+@click.option("--from", "again", metavar="MÃ_BẢN_DỰNG", help="Dựng lại một bản cũ từ hồ sơ của nó; không công bố.")
 @click.pass_obj
-def build(folders: Folders) -> None:
+def build(folders: Folders, as_known: "date | None", again: str | None) -> None:
     """Đọc tệp mới trong hộp nhận, dựng lại toàn bộ kho, kiểm tra, tìm mâu thuẫn rồi công bố.
 
-    Kho đang phục vụ chỉ được thay khi mọi kiểm tra bắt buộc đều đạt. Lần chạy hiện trong giao diện Dagster.
+    Kho đang phục vụ chỉ được thay khi mọi kiểm tra bắt buộc đều đạt và mọi thay đổi đều do lần gửi hay quyết định
+    đã ghi sổ; không có gì mới thì không dựng. Lần chạy hiện trong giao diện Dagster.
 
     \b
     Ví dụ:
       thucchat build
       thucchat --data /srv/thucchat build
+      thucchat build --as-known 01/02/2026
+      thucchat build --from 3f2a91c0
     """
     _work_on(folders)
+    if as_known or again:
+        if as_known and again:
+            raise ProblemError("Chỉ dùng một trong hai: --as-known hoặc --from.", 2)
+        build_commands.make_as_known(folders, as_known) if as_known else build_commands.make_again(folders, again)
+        return
+    from orchestration import releases, terminal
+
+    if standing := releases.quiet(folders, on_wait=terminal.show_waiting):
+        _say_standing(standing)
+        return
+    before = releases.served_id(folders)
     _run("build", folders)
+    if before and releases.served_id(folders) == before:
+        _say(f"Không có gì mới so với bản đang công bố {before}: không công bố.")
     _show_published(folders)
     _show_places(folders)
 
@@ -146,19 +172,33 @@ def issues(folders: Folders, csv_path: Path | None) -> None:
 
 @cli.command(options_metavar=OPTIONS, short_help="Các xếp loại có dấu hiệu chưa phù hợp.")
 @click.option("--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), metavar=FILE, help="Ghi ra CSV.")
+@click.option("--year", type=int, metavar="NĂM", help="Chỉ một năm đánh giá.")
+@click.option("--regime", metavar="QUY_ĐỊNH", help="Đánh giá lại theo quy định khác, ví dụ QD132; không lưu kết quả.")
 @click.pass_obj
-def findings(folders: Folders, csv_path: Path | None) -> None:
+def findings(folders: Folders, csv_path: Path | None, year: int | None, regime: str | None) -> None:
     """Liệt kê các mâu thuẫn giữa xếp loại và chứng cứ trong kho đã công bố.
+
+    Mỗi năm được đánh giá theo quy định của chính năm đó. Với --regime, số liệu đã công bố được đánh giá lại theo
+    quy định khác để so sánh: kết quả chỉ hiện ra (hoặc ghi CSV), không lưu và không thay kết quả đã công bố.
 
     \b
     Ví dụ:
       thucchat findings
       thucchat findings --csv phat-hien.csv
+      thucchat findings --year 2025 --regime QD132
     """
-    from orchestration import terminal
+    from orchestration import rejudging, terminal
     from orchestration.warehouse import Tables
 
     tables = Tables(folders.published)
+    if regime:
+        again = rejudging.judge_again(tables, regime, year)
+        for line in again.told:
+            _say(line)
+        tables = again.tables
+    elif year is not None:
+        years = tables["rule_result"]["year"]
+        tables = {name: rejudging.of_year(tables[name], year, years) for name in ("fct_finding", "rule_result")}
     if csv_path:
         from orchestration.listing import write_csv
 
@@ -211,7 +251,7 @@ def dev(folders: Folders, port: int) -> None:
     server.serve(folders, port)
 
 
-for command in intake_commands.COMMANDS:
+for command in (*intake_commands.COMMANDS, *build_commands.COMMANDS, *trace_commands.COMMANDS):
     cli.add_command(command)
 
 
@@ -227,6 +267,12 @@ def _say(text: str) -> None:
     from orchestration import terminal
 
     terminal.console.print(text, soft_wrap=True)
+
+
+def _say_standing(standing: "Standing") -> None:
+    if not standing.is_published:
+        raise ProblemError(standing.message)
+    _say(standing.message)
 
 
 def _run(job: str, folders: Folders) -> "Outcome":
@@ -278,9 +324,10 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         _fail("Đã dừng theo yêu cầu.", 130)
     except Exception as error:  # noqa: BLE001 - the words of a fault may quote a person's data: its place is told alone
+        from ratings.tables import TableError
         from submissions.units import ListError
 
-        if isinstance(error, ListError):
+        if isinstance(error, ListError | TableError):
             _fail(str(error), 1)
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{type(error).__name__} ở {Path(place.filename).name}:{place.lineno}"

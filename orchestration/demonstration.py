@@ -9,12 +9,13 @@ SOURCE = PROJECT / "demo"
 
 
 def prepare(folders: Folders) -> int:
-    """Lay the demonstration's workbooks into the inbox and its unit list beside it; returns how many workbooks."""
+    """Lay the demonstration's workbooks into the inbox and its lists beside it; returns how many workbooks."""
     workbooks = sorted(SOURCE.glob("*.xlsx"))
     if not workbooks:
         raise ProblemError(f"Không thấy dữ liệu mẫu trong {SOURCE}.")
     folders.inbox.mkdir(parents=True, exist_ok=True)
     for workbook in workbooks:
         shutil.copy2(workbook, folders.inbox / workbook.name)
-    shutil.copy2(SOURCE / "units.csv", folders.data / "units.csv")
+    for name in ("units.csv", "successions.csv"):
+        shutil.copy2(SOURCE / name, folders.data / name)
     return len(workbooks)

@@ -18,9 +18,10 @@ import duckdb
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject
 from packaging.version import Version
 
+from orchestration.manifests import source_files
 from orchestration.previews import counts_by_period
 from orchestration.settings import PROJECT, Folders, dbt_environment, export
-from orchestration.warehouse import reading, source_files
+from orchestration.warehouse import reading
 
 FOLDER = PROJECT / "dbt_project"
 

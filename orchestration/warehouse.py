@@ -5,27 +5,26 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import version
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 
+from orchestration import manifests
+from orchestration.manifests import Manifest
 from orchestration.problems import ProblemError
-from orchestration.settings import PROJECT, Folders
-
-CODE = ("dbt_project", "submissions", "ratings")
-"""Folders whose files decide what is in the warehouse."""
-
-GENERATED = {"target", "logs", "dbt_packages", "__pycache__", ".user.yml"}
-
-ENGINES = ("duckdb", "dbt-core", "dbt-duckdb", "pandas", "pyarrow")
+from orchestration.settings import Folders
+from ratings.rules import check_tables
 
 KEPT_BUILDS = 12
+"""Files of builds that are kept; their manifests are kept for ever."""
+
+INPUTS = "inputs"
+"""Folder of the copies of what builds were made of and what is written anew in the course of time."""
 
 POOL = "warehouse"
 """Dagster's pool of steps that write: one run at a time, as the build lock has it."""
@@ -39,61 +38,8 @@ class NotBuiltError(ProblemError):
 
 
 def build_id(folders: Folders) -> str:
-    """Id of the warehouse that this store and this code give: the same id, the same content.
-
-    When a file was received, and under which name, is left out: both differ when a lost run is done again.
-    """
-    digest = hashlib.sha256()
-    for part in (*_store_manifest(folders.store), *_code_manifest(), _member_key_id(folders)):
-        digest.update(part.encode())
-        digest.update(b"\0")
-    return digest.hexdigest()[:16]
-
-
-def _store_manifest(store: Path) -> Iterator[str]:
-    with duckdb.connect() as connection:
-        for pattern, left_out in (
-            ("submissions/*.parquet", "exclude (received_at, file_name)"),
-            ("counts/*.parquet", ""),
-            ("queries/*.parquet", ""),
-            ("register/sendings.parquet", "exclude (receipt_no, received_at, decided_at)"),
-            ("register/obligations.parquet", ""),
-            ("units.parquet", ""),
-            ("cap_exceptions.parquet", ""),
-        ):
-            yield pattern
-            if any(store.glob(pattern)):
-                files = str(store / pattern).replace("'", "''")
-                for row in connection.execute(
-                    f"select * {left_out} from read_parquet('{files}', union_by_name = true) order by all"
-                ).fetchall():
-                    yield repr(row)
-
-
-@cache
-def _code_manifest() -> tuple[str, ...]:
-    return (
-        *(f"{name} {version(name)}" for name in ENGINES),
-        *(f"{path.relative_to(PROJECT)} {_file_hash(path)}" for path in source_files(*CODE)),
-    )
-
-
-def source_files(*folders: str) -> Iterator[Path]:
-    """Files of code and data under `folders` of the repository, in a fixed order, without what tools generate."""
-    for folder in folders:
-        for path in sorted((PROJECT / folder).rglob("*")):
-            if path.is_file() and GENERATED.isdisjoint(path.relative_to(PROJECT).parts) and path.suffix != ".pyc":
-                yield path
-
-
-def _file_hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _member_key_id(folders: Folders) -> str:
-    """The secret shows in every `member_key`; a hash of it under a label gives nothing away."""
-    path = folders.data / "secrets" / "member_key"
-    return hashlib.sha256(b"key id|" + path.read_bytes()).hexdigest() if path.exists() else ""
+    """Id of the warehouse that this store and this code give: the same id, the same content."""
+    return manifests.id_of(manifests.gather(folders, folders.store))
 
 
 # --- building ----------------------------------------------------------------------------------------------------
@@ -105,27 +51,41 @@ class Workshop:
 
     folders: Folders
     province: str
-    build_id: str | None = None
+    manifest: Manifest | None = None
     database: Path | None = None
     _tables: "Tables | None" = field(default=None, repr=False)
 
-    def begin(self) -> Path:
-        """Start a fresh warehouse, clearing away what killed runs left behind; returns the file to build.
+    @property
+    def build_id(self) -> str | None:
+        """Id of the warehouse that was begun."""
+        return self.manifest.build_id if self.manifest else None
+
+    def begin(self, store: Path | None = None, *, as_known: date | None = None) -> Path:
+        """Start a fresh warehouse of `store`, clearing away what killed runs left behind; returns the file to build.
 
         Each attempt has a folder of its own, so that a dbt process orphaned by a kill writes where nobody looks.
+        Raises `TableError` for tables of regulations that contradict themselves.
         """
+        check_tables()
         self.folders.builds.mkdir(parents=True, exist_ok=True)
-        self.clear()
-        self.build_id = build_id(self.folders)
-        place = self.folders.builds / f"{self.build_id}.{uuid.uuid4().hex[:8]}.building"
+        self.clear(but=store)
+        store = store or self.folders.store
+        drawn_up = manifests.draw_up(self.folders, store, as_known=as_known)
+        place = self.folders.builds / f"{drawn_up.build_id}.{uuid.uuid4().hex[:8]}.building"
         place.mkdir()
-        self.database = place / f"{self.build_id}.duckdb"
+        self.manifest = replace(drawn_up, archive=manifests.archive_into(place / INPUTS, store))
+        self.database = place / f"{drawn_up.build_id}.duckdb"
+        self._tables = None
         return self.database
 
-    def clear(self) -> None:
-        """Remove unfinished warehouses; only the holder of the lock may."""
+    def clear(self, *, but: Path | None = None) -> None:
+        """Remove unfinished warehouses; only the holder of the lock may. The one in which `but` lies is spared."""
         for place in self.folders.builds.glob("*.building"):
-            shutil.rmtree(place, ignore_errors=True)
+            if but is None or not but.is_relative_to(place):
+                shutil.rmtree(place, ignore_errors=True)
+        for draft in self.folders.builds.glob(".*"):
+            if draft.is_file():
+                draft.unlink(missing_ok=True)
         for link in self.folders.data.glob(f".{self.folders.published.name}.*"):
             link.unlink(missing_ok=True)
 
@@ -143,13 +103,6 @@ class Workshop:
         if self._tables is None:
             self._tables = Tables(self.unfinished())
         return self._tables
-
-    def publish(self) -> Path:
-        """Publish the finished warehouse; returns the build that is now being served."""
-        build = publish(self.unfinished(), self.folders)
-        self.database = None
-        self.clear()
-        return build
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -221,14 +174,22 @@ def published_build(folders: Folders) -> str:
     if not folders.published.exists():
         raise NotBuiltError("Chưa có kho dữ liệu nào được công bố. Hãy chạy: thucchat build")
     builds = sorted(folders.builds.glob("*.duckdb"))
-    for is_published in (os.path.samefile, _has_the_bytes_of):
-        for build in builds:
-            if is_published(build, folders.published):
-                return build.stem
+    for build in builds:
+        if build.samefile(folders.published):
+            return build.stem
+    found = [build.stem for build in builds if _has_the_bytes_of(build, folders.published)]
+    # Of builds that are alike to the last byte, it is one that was published.
+    if found:
+        return min(found, key=lambda name: _state(name, folders) != "published")
     raise NotBuiltError(
         f"Không rõ {folders.published.name} là bản dựng nào: trong {folders.builds.name}/ không có tệp cùng nội dung. "
         "Hãy chạy: thucchat build"
     )
+
+
+def _state(name: str, folders: Folders) -> str | None:
+    manifest = manifests.manifest_of(name, folders)
+    return manifest.state if manifest else None
 
 
 def _has_the_bytes_of(build: Path, published: Path) -> bool:
@@ -238,11 +199,10 @@ def _has_the_bytes_of(build: Path, published: Path) -> bool:
 # --- publishing --------------------------------------------------------------------------------------------------
 
 
-def publish(database: Path, folders: Folders) -> Path:
-    """Close, make durable and name a finished warehouse, then put it in the readers' place in one step.
+def finish(database: Path) -> dict[str, str]:
+    """Close a finished warehouse and make it durable; returns its `logical_hash`.
 
-    Readers that hold the former one keep it. Staging views look into the live store, so they stay behind:
-    what is published holds tables only.
+    Staging views look into the live store, so they stay behind: what is published holds tables only.
     """
     with duckdb.connect(str(database)) as connection:
         connection.execute("drop schema if exists staging cascade")
@@ -252,15 +212,40 @@ def publish(database: Path, folders: Folders) -> Path:
         raise RuntimeError(f"{log.name} is left beside the finished warehouse: it cannot be published")
     _make_durable(database)
     database.chmod(0o444)
+    return logical_hash(database)
+
+
+def keep(database: Path, folders: Folders) -> Path:
+    """Name a finished warehouse as a build, with the copies of its inputs that lie beside it; readers see nothing."""
+    copies = database.parent / INPUTS
+    if copies.exists():
+        kept = folders.builds / INPUTS
+        kept.mkdir(mode=0o700, exist_ok=True)
+        for copy in sorted(copies.iterdir()):
+            _make_durable(copy)
+            os.replace(copy, kept / copy.name)
+        _make_durable(kept)
     build = folders.builds / database.name
     os.replace(database, build)
     _make_durable(folders.builds)
+    _forget(folders)
+    return build
 
+
+def serve(build: Path, folders: Folders) -> None:
+    """Put a build in the readers' place in one step. Readers that hold the former one keep it."""
     link = folders.published.with_name(f".{folders.published.name}.{uuid.uuid4().hex[:8]}")
     os.link(build, link)
     os.replace(link, folders.published)
     _make_durable(folders.data)
-    _forget(sorted(folders.builds.glob("*.duckdb"), key=lambda path: path.stat().st_mtime), keep=build)
+    _forget(folders)
+
+
+def publish(database: Path, folders: Folders) -> Path:
+    """Finish, keep and serve a warehouse, without asking: `releases` does that."""
+    finish(database)
+    build = keep(database, folders)
+    serve(build, folders)
     return build
 
 
@@ -272,9 +257,11 @@ def _make_durable(path: Path) -> None:
         os.close(descriptor)
 
 
-def _forget(builds: Iterable[Path], *, keep: Path) -> None:
-    for old in list(builds)[:-KEPT_BUILDS]:
-        if old != keep:
+def _forget(folders: Folders) -> None:
+    """Remove the files of builds beyond the last ones; never the one that is served."""
+    builds = sorted(folders.builds.glob("*.duckdb"), key=lambda path: path.stat().st_mtime)
+    for old in builds[:-KEPT_BUILDS]:
+        if not folders.published.exists() or not old.samefile(folders.published):
             old.unlink()
 
 

@@ -31,8 +31,14 @@ class Findings:
     results: pd.DataFrame
 
 
-def find_contradictions(tables: Mapping[str, pd.DataFrame], rules: Catalogue) -> Findings:
-    """Apply every rule of the catalogue to the marts, keyed by mart name (``ratings.marts.INPUTS``)."""
+def find_contradictions(tables: Mapping[str, pd.DataFrame], rules: Catalogue, regime: str | None = None) -> Findings:
+    """Apply every rule of the catalogue to the marts, keyed by mart name (``ratings.marts.INPUTS``).
+
+    Each year is judged by its own regime, or every year again by the one given; findings of such a re-judgement have
+    other ids than those of the years' own regimes.
+    """
+    if regime is not None:
+        rules = rules.under(regime)
     without = sorted({rule.id for rule in rules.rules} - set(RULES))
     if without:
         raise CatalogueError(f"rules without a function: {without}; there are {sorted(RULES)}")
@@ -302,8 +308,11 @@ def excellent_over_cap(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFra
     allowed = marts["cap_exception"].dropna(subset=["decision_no", "decided_on", "cap_pct"])
     allowed = allowed.sort_values(["cap_pct", "decision_no"]).drop_duplicates(["year", "group_code"], keep="last")
     groups = groups.merge(allowed.drop(columns="unit_code"), on=["year", "group_code"], how="left")
-    usual = rule.parameter("cap_pct")
-    raised = groups["cap_pct"].clip(upper=rule.parameter("exception_cap_pct"))
+    caps = {year: rules.cap(int(year)) for year in groups["year"].unique()}
+    usual = groups["year"].map({year: cap.cap_pct for year, cap in caps.items()}).astype("Int64")
+    # where no higher cap can be decided, a decision raises nothing
+    highest_caps = {year: cap.exception_cap_pct or cap.cap_pct for year, cap in caps.items()}
+    raised = groups["cap_pct"].clip(upper=groups["year"].map(highest_caps).astype("Int64"))
     is_raised = groups["regime_id"].isin(rule.exception("numbered_decision").severity) & (raised > usual).fillna(False)
     # in hundredths of a percent, so that all arithmetic is on whole numbers and the floor is exact
     cap = (raised * 100).round().astype("Int64").where(is_raised, usual * 100)
@@ -311,10 +320,11 @@ def excellent_over_cap(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFra
     xs, unknown = groups["xs"], groups["held_back"]
     counts = {"A": groups["htt"], "B": xs + groups["htt"], "C": groups["rated"]}
     limits = {base: cap * count // 10_000 for base, count in counts.items()}
-    base, smallest = rule.parameter("base"), rule.parameter("minimum_group_size")
-    highest = cap * (counts[base] + unknown) // 10_000
+    base = groups["year"].map({year: cap.base for year, cap in caps.items()})
+    smallest = rule.parameter("minimum_group_size")
+    highest = cap * (_of_base(base, counts) + unknown) // 10_000
     # a row held back that is excellent adds to bases B and C, not to A
-    lowest = limits["A"] if base == "A" else highest
+    lowest = limits["A"].where(base == "A", highest)
     groups["outcome"], groups["reason"] = first(
         groups,
         (groups["rated"] < smallest, NOT_CHECKED, f"nhóm có dưới {smallest} đối tượng được xếp loại"),
@@ -332,7 +342,11 @@ def excellent_over_cap(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFra
         )
         for name in BASES
     }
-    second, third = (shown[name] for name in BASES if name != base)
+    others = {
+        name: wording.phrase("{second}; {third}", **dict(zip(("second", "third"), rest, strict=True)))
+        for name in BASES
+        if (rest := [shown[other] for other in BASES if other != name])
+    }
     surely = wording.phrase(
         " Kể cả khi tính cả {n} dòng đang bị giữ lại vào mẫu số, số xuất sắc vẫn vượt trần.", n=wording.number(unknown)
     )
@@ -356,15 +370,22 @@ def excellent_over_cap(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFra
             rated=wording.number(groups["rated"]),
         ),
         contradicted_by=wording.phrase(
-            "Trần {cap} trên {first}; vượt {over}. Cách tính khác: {second}; {third}.{surely}",
+            "Trần {cap} trên {first}; vượt {over}. Cách tính khác: {others}.{surely}",
             cap=percent,
-            first=shown[base],
-            over=wording.number(xs - limits[base]),
-            second=second,
-            third=third,
+            first=_of_base(base, shown),
+            over=wording.number(xs - _of_base(base, limits)),
+            others=_of_base(base, others),
             surely=surely.where(unknown > 0, ""),
         ),
     )
+
+
+def _of_base(base: pd.Series, columns: Mapping[str, pd.Series]) -> pd.Series:
+    """R16: of columns by base that of each row's own."""
+    chosen = columns["A"]
+    for name, column in columns.items():
+        chosen = chosen.where(base != name, column)
+    return chosen
 
 
 def unmentioned_cases(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFrame:
@@ -430,7 +451,7 @@ def totals_apart(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFrame:
     at_end, assessed = "số đảng viên cuối kỳ (Biểu 1, dòng D)", "số dòng xếp loại đảng viên (Biểu 5)"
     rated_or_not = "số đảng viên được xếp loại cộng số không xếp loại (Biểu 5)"
 
-    organisations = marts["dim_organisation_version"].dropna(subset="member_count")
+    organisations = marts["organisation_snapshot"].dropna(subset="member_count")
     key = ["year", "unit_code", "org_code"]
     organisations = in_force(organisations, rule, rules).merge(marts["organisation_year"], on=key, how="left")
     organisations = organisations.merge(
@@ -574,13 +595,13 @@ def _units_and_years(marts: Marts) -> pd.DataFrame:
 
 def _versions(marts: Marts) -> pd.DataFrame:
     """Organisations of each year."""
-    versions = marts["dim_organisation_version"].sort_values(["year", "org_code", "unit_code"])
+    versions = marts["organisation_snapshot"].sort_values(["year", "org_code", "unit_code"])
     return versions.drop_duplicates(["year", "org_code"])
 
 
 def _unit_codes(marts: Marts) -> pd.Series:
     """Codes of the reporting units themselves."""
-    return pd.concat([marts["dim_unit"]["unit_code"], marts["dim_organisation_version"]["unit_code"]])
+    return pd.concat([marts["dim_unit"]["unit_code"], marts["organisation_snapshot"]["unit_code"]])
 
 
 def _held_back(marts: Marts, subject_kind: str) -> pd.DataFrame:

@@ -16,7 +16,7 @@ INPUTS: dict[str, dict[str, str]] = {
         "is_in_force": FLAG,
     },
     "fct_submission_form": {"source_hash": TEXT, "form": TEXT, "held_back": WHOLE},
-    "dim_organisation_version": {
+    "organisation_snapshot": {
         "year": WHOLE,
         "unit_code": TEXT,
         "org_code": TEXT,

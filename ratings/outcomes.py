@@ -107,6 +107,8 @@ def findings(judged: pd.DataFrame, rule: Rule, rules: Catalogue) -> pd.DataFrame
     identity = wording.phrase(
         rule.id + "|{kind}|{key}|{year}", kind=found["subject_kind"], key=found["subject_key"], year=found["year"]
     )
+    if rules.judged_by is not None:
+        identity = identity + "|" + rules.judged_by
     found = found.assign(
         rule_id=rule.id,
         finding_id=identity.map(lambda text: sha256(text.encode()).hexdigest()[:16]),

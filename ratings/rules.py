@@ -1,13 +1,18 @@
 """The rule catalogue: what is compared, how severe it is in each regime, and on what grounds."""
 
+import csv
+import io
+import json
+from datetime import date
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Self
 
 import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ratings.tables import OPEN, SEEDS, Cap, Regime, TableError, Tables, read_tables
 
 CATALOGUE = Path(__file__).with_name("rules.yaml")
 """The catalogue shipped with the package."""
@@ -27,21 +32,6 @@ class _Entry(BaseModel):
     """An entry of the catalogue: frozen, and nothing unknown is let through."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, str_min_length=1)
-
-
-class Regime(_Entry):
-    """A regulation and the years assessed under it."""
-
-    id: str = Field(pattern=r"^QD\d+\w*$")
-    name: Text
-    guidance: Text
-    from_year: int
-    to_year: int | None = None
-    note: Text | None = None
-
-    def covers(self, year: int) -> bool:
-        """Whether the year assessed falls under this regulation."""
-        return self.from_year <= year and (self.to_year is None or year <= self.to_year)
 
 
 class Compared(_Entry):
@@ -115,11 +105,21 @@ class Rule(_Entry):
 
 
 class Catalogue(_Entry):
-    """Regimes and rules, checked against each other."""
+    """Regimes, caps and rules, checked against each other."""
 
     version: Text
-    regimes: list[Regime] = Field(min_length=1)
+    regimes: tuple[Regime, ...] = Field(min_length=1)
+    caps: tuple[Cap, ...]
     rules: list[Rule] = Field(min_length=1)
+    judged_by: str | None = None
+    """The one regime by which every year is judged again; None where each is judged by its own."""
+
+    def under(self, regime_id: str) -> Self:
+        """The catalogue that judges every year by this regime, whatever its own."""
+        known = [regime.id for regime in self.regimes]
+        if regime_id not in known:
+            raise CatalogueError(f"no regime {regime_id!r}, found {known}")
+        return self.model_copy(update={"judged_by": regime_id})
 
     def rule(self, rule_id: str) -> Rule:
         """The rule with this id."""
@@ -128,15 +128,25 @@ class Catalogue(_Entry):
                 return rule
         raise CatalogueError(f"no rule {rule_id!r}, found {[rule.id for rule in self.rules]}")
 
-    def regime(self, year: int) -> Regime | None:
+    def own_regime(self, year: int) -> Regime | None:
         """The regulation that governs a year assessed; none before the first one known."""
         return next((regime for regime in self.regimes if regime.covers(year)), None)
+
+    def regime(self, year: int) -> Regime | None:
+        """The regulation that a year is judged by: its own, or the one by which all are judged again."""
+        if self.judged_by is None:
+            return self.own_regime(year)
+        return next(regime for regime in self.regimes if regime.id == self.judged_by)
 
     def severity(self, rule: Rule, year: int) -> Severity:
         """How severe a contradiction of the rule is in a year assessed; ``none`` where it does not apply."""
         regime = self.regime(year)
-        outside = year < rule.from_year or (rule.to_year is not None and year > rule.to_year)
-        return "none" if regime is None or outside else rule.severity[regime.id]
+        if regime is None:
+            return "none"
+        # Judged again by another regime, a rule applies if it does in that regime's own years.
+        first, last = (year, year) if self.judged_by is None else (regime.valid_from.year, regime.last_year)
+        outside = last < rule.from_year or (rule.to_year is not None and first > rule.to_year)
+        return "none" if outside else rule.severity[regime.id]
 
     def by_year(self, rule: Rule, years: pd.Series) -> pd.DataFrame:
         """Regime, severity and legal source of a rule for each of the years, index ``year``."""
@@ -150,19 +160,25 @@ class Catalogue(_Entry):
             "year"
         )
 
+    def cap(self, year: int) -> Cap:
+        """The cap on excellent ratings that a year is judged by: its regime's in force, else the nearest."""
+        regime = self.regime(year)
+        caps = sorted(
+            (cap for cap in self.caps if regime and cap.regime_id == regime.id), key=lambda cap: cap.valid_from
+        )
+        if not caps:
+            raise CatalogueError(f"no cap for {year}, regime {regime and regime.id!r}")
+        begun = [cap for cap in caps if cap.valid_from <= date(year, 12, 31)]
+        return begun[-1] if begun else caps[0]
+
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        """Ids are unique, regimes do not overlap, and rules speak of every regime and of no other."""
+        """Ids are unique; rules speak of every regime and of no other; where the cap is judged, there is one."""
         regimes = [regime.id for regime in self.regimes]
         ids = [rule.id for rule in self.rules]
-        for name, values in (("regime", regimes), ("rule", ids)):
-            repeated = sorted({value for value in values if values.count(value) > 1})
-            if repeated:
-                raise ValueError(f"{name} given twice: {repeated}")
-        ordered = sorted(self.regimes, key=lambda regime: regime.from_year)
-        for earlier, later in pairwise(ordered):
-            if earlier.to_year is None or earlier.to_year >= later.from_year:
-                raise ValueError(f"regimes {earlier.id} and {later.id} overlap")
+        repeated = sorted({value for value in ids if ids.count(value) > 1})
+        if repeated:
+            raise ValueError(f"rule given twice: {repeated}")
         for rule in self.rules:
             if set(rule.severity) != set(regimes):
                 raise ValueError(
@@ -172,27 +188,80 @@ class Catalogue(_Entry):
             if named - set(regimes):
                 raise ValueError(f"{rule.id}: unknown regimes {sorted(named - set(regimes))}")
             if rule.id == "R16":
-                _check_cap(rule)
+                _check_cap(rule, {cap.regime_id for cap in self.caps})
         return self
 
 
-def _check_cap(rule: Rule) -> None:
-    """The cap's parameters are within what the regulation can mean."""
-    if rule.parameter("base") not in ("A", "B", "C"):
-        raise ValueError(f"{rule.id}: base must be A, B or C, found {rule.parameter('base')!r}")
-    if rule.parameter("rounding") != "floor":
-        raise ValueError(f"{rule.id}: only rounding 'floor' is known, found {rule.parameter('rounding')!r}")
-    for name in ("cap_pct", "exception_cap_pct", "minimum_group_size"):
-        value = rule.parameter(name)
-        if not isinstance(value, int) or not 0 < value <= 100:
-            raise ValueError(f"{rule.id}: {name} must be a whole number from 1 to 100, found {value!r}")
+def _check_cap(rule: Rule, capped: set[str]) -> None:
+    """Every regime under which the cap is judged has one, and groups have a least size."""
+    without = [regime for regime, level in rule.severity.items() if level != "none" and regime not in capped]
+    if without:
+        raise ValueError(f"{rule.id}: no cap for {without} in caps.csv")
+    smallest = rule.parameter("minimum_group_size")
+    if not isinstance(smallest, int) or not 0 < smallest <= 100:
+        raise ValueError(f"{rule.id}: minimum_group_size must be a whole number from 1 to 100, found {smallest!r}")
+
+
+def catalogue(content: dict, tables: Tables | None = None) -> Catalogue:
+    """The catalogue that rules (as the file has them) and the tables of the regulations make together."""
+    tables = tables or read_tables()
+    return Catalogue.model_validate(content | {"regimes": tables.regimes, "caps": tables.caps})
 
 
 @cache
-def load_rules(path: Path = CATALOGUE) -> Catalogue:
-    """Read and check a catalogue of rules."""
+def load_rules(path: Path = CATALOGUE, seeds: Path = SEEDS) -> Catalogue:
+    """Read and check a catalogue of rules and the tables it stands on."""
     try:
-        return Catalogue.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return catalogue(yaml.safe_load(path.read_text(encoding="utf-8")), read_tables(seeds))
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise CatalogueError(f"{path.name}: {places}") from error
+
+
+# --- the seed that is made from the catalogue ------------------------------------------------------------------------
+
+SEED = "rules.csv"
+_COLUMNS = (
+    "rule_id", "regime_id", "version", "rule_name", "severity", "parameters", "legal_source",
+    "valid_from", "valid_to", "is_confirmed",
+)  # fmt: skip
+
+
+def seed(rules: Catalogue) -> str:
+    """The warehouse's seed: each rule in each regime in which it judges, with its days, severity and source."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for rule in rules.rules:
+        parameters = {name: parameter.value for name, parameter in sorted(rule.parameters.items())}
+        for regime in rules.regimes:
+            first = max(regime.valid_from, date(rule.from_year, 1, 1))
+            end = min(regime.end, OPEN if rule.to_year is None else date(rule.to_year + 1, 1, 1))
+            if rule.severity[regime.id] == "none" or first >= end:
+                continue
+            writer.writerow(
+                (
+                    rule.id,
+                    regime.id,
+                    rules.version,
+                    rule.name,
+                    rule.severity[regime.id],
+                    json.dumps(parameters, ensure_ascii=False) if parameters else "",
+                    rule.legal_source[regime.id],
+                    first.isoformat(),
+                    "" if end == OPEN else end.isoformat(),
+                    str(regime.is_confirmed).lower(),
+                )
+            )
+    return text.getvalue()
+
+
+def check_tables(seeds: Path = SEEDS) -> None:
+    """Refuse tables of the regulations that cannot be used, and a seed of rules that is not the catalogue's.
+
+    Raises `TableError` with every row named. Nothing is remembered: each build looks at the files as they are.
+    """
+    rules = load_rules.__wrapped__(CATALOGUE, seeds)
+    path = seeds / SEED
+    if not path.exists() or path.read_text(encoding="utf-8") != seed(rules):
+        raise TableError(f"{SEED} không khớp với {CATALOGUE.name}. Hãy chạy: python -m ratings --write")

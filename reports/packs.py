@@ -17,6 +17,7 @@ from reports.charts import admissions, discipline, distribution, ladder, outlier
 from reports.charts.chart import Chart, ChartError
 from reports.findings import NEEDS as FINDING_TABLES
 from reports.findings import findings_in_brief
+from reports.sources import Source, csv, page_name, sources
 from reports.units import coverage_of
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -87,11 +88,12 @@ def write_pack(
 
 def pack_pdf(name: str, tables: Mapping[str, pd.DataFrame], *, year: int, build_id: str, province: str) -> bytes:
     """The pack as PDF/UA-1 and PDF/A-3a, dated by the year it is about."""
-    if name not in PACKS:
-        raise PackError(f"Không có gói báo cáo '{name}'; các gói hiện có: {', '.join(PACKS)}.")
-    pack = PACKS[name]
-    if absent := [table for table in pack.tables if table not in tables]:
-        raise PackError(f"Gói '{pack.title}' thiếu bảng số liệu: {', '.join(absent)}.")
+    pack = _pack(name, tables)
+    pages = [_page(chart, number, tables, year) for number, chart in enumerate(pack.charts, start=1)]
+    page = page_name(name, year, build_id)
+    for one in pages:
+        traced = one.pop("sources")
+        one["links"] = [[f"{page}#{source.anchor}" if source else "" for source in row] for row in traced]
     document = {
         "title": pack.title,
         "province": province,
@@ -99,7 +101,9 @@ def pack_pdf(name: str, tables: Mapping[str, pd.DataFrame], *, year: int, build_
         "build": build_id,
         **_standing(tables, year),
         "findings": [asdict(line) for line in findings_in_brief(tables, year)],
-        "charts": [_page(chart, number, tables, year) for number, chart in enumerate(pack.charts, start=1)],
+        "charts": pages,
+        "page": page,
+        "traces": csv(pack_sources(name, tables, year)),
     }
     fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[style.FONTS])
     compiler = typst.Compiler(
@@ -116,6 +120,27 @@ def pack_pdf(name: str, tables: Mapping[str, pd.DataFrame], *, year: int, build_
         )
     except typst.TypstError as error:
         raise PackError(f"Không đóng được gói '{pack.title}' thành PDF: {error.message}") from error
+
+
+def _pack(name: str, tables: Mapping[str, pd.DataFrame]) -> Pack:
+    if name not in PACKS:
+        raise PackError(f"Không có gói báo cáo '{name}'; các gói hiện có: {', '.join(PACKS)}.")
+    pack = PACKS[name]
+    if absent := [table for table in pack.tables if table not in tables]:
+        raise PackError(f"Gói '{pack.title}' thiếu bảng số liệu: {', '.join(absent)}.")
+    return pack
+
+
+def pack_sources(name: str, tables: Mapping[str, pd.DataFrame], year: int) -> list[Source]:
+    """Every figure in the tables of a pack, in the order of its pages, with what it was made of.
+
+    Raises `PackError` where there is no such pack, or a table that it needs.
+    """
+    found = []
+    for number, chart in enumerate(_pack(name, tables).charts, start=1):
+        table = chart.table(chart.read(tables, year))
+        found += [source for row in sources(chart, number, table, tables, year) for source in row if source]
+    return found
 
 
 def _standing(tables: Mapping[str, pd.DataFrame], year: int) -> dict[str, object]:
@@ -171,6 +196,7 @@ def _page(chart: Chart, number: int, tables: Mapping[str, pd.DataFrame], year: i
             "texts": [column.is_text for column in table.columns],
             "widths": [column.wide for column in table.columns],
             "rows": table.rows(),
+            "sources": sources(chart, number, table, tables, year),
             "note": table.note,
             "csv": table.csv(),
             "file": f"bieu-do-{number}-{chart.id}.csv",

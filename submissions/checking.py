@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from submissions.register.log import Register
     from submissions.replies import Reply
 
-LISTS = ("units.csv", "cap_exceptions.csv", "deadlines.csv", "holidays.csv")
+LISTS = ("units.csv", "cap_exceptions.csv", "successions.csv", "deadlines.csv", "holidays.csv")
 
 
 def check(

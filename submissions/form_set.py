@@ -26,11 +26,30 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
 
 
+class Years(_Part):
+    """First and last year (inclusive); None where there is no limit."""
+
+    first: int | None = None
+    last: int | None = None
+
+    def __contains__(self, year: int) -> bool:
+        return (self.first or 0) <= year <= (self.last or 9999)
+
+
+class FormerName(_Part):
+    """What a value was called in the reports of some years: it is read so in the forms named, with a query."""
+
+    name: str
+    forms: tuple[str, ...]
+    years: Years
+
+
 class ListValue(_Part):
     """One value of a list with the other spellings it is known by."""
 
     value: str
     also: tuple[str, ...] = ()
+    former: tuple[FormerName, ...] = ()
 
 
 class Reference(_Part):
@@ -236,13 +255,6 @@ class Cover(_Part):
     fields: tuple[Column, ...]
 
 
-class Years(_Part):
-    """First and last year (inclusive) that a version is agreed for."""
-
-    first: int | None = None
-    last: int | None = None
-
-
 class FormSet(_Part):
     """One version of a form set."""
 
@@ -250,6 +262,7 @@ class FormSet(_Part):
     title: str
     kind: Literal["unit", "register"]
     years: Years = Years()
+    """The years that the version is agreed for."""
     cover: Cover | None = None
     lists: dict[str, tuple[ListValue, ...]] = Field(default_factory=dict)
     total_rows: tuple[str, ...]
@@ -274,6 +287,7 @@ class FormSet(_Part):
             problems += [f"{form.title}: {problem}" for problem in _problems(form, tables, self.lists)]
             ignored = self.ignored_headings & form.by_heading.keys()
             problems += [f"{form.title}: the heading {heading!r} is also one that is not read" for heading in ignored]
+        problems += _former_problems(self.lists, self.spellings, tables)
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -289,6 +303,15 @@ class FormSet(_Part):
         return {
             name: {fold(spelling): item.value for item in items for spelling in (item.value, *item.also)}
             for name, items in self.lists.items()
+        }
+
+    def former_names(self, table: str, column: Column, year: int) -> dict[str, str]:
+        """Folded former name -> value, of a column of a form in the reports of a year."""
+        return {
+            fold(former.name): item.value
+            for item in self.lists.get(column.list or "", ())
+            for former in item.former
+            if table in former.forms and year in former.years
         }
 
 
@@ -334,6 +357,21 @@ def _problems(form: Form, tables: dict[str, Form], lists: dict[str, tuple[ListVa
             continue
         other = {column.key for column in tables[table].columns}
         found += [f"{table} has no column {name!r}" for name in (key, *where) if name not in other]
+    return found
+
+
+def _former_problems(
+    lists: dict[str, tuple[ListValue, ...]], spellings: dict[str, dict[str, str]], tables: dict[str, Form]
+) -> list[str]:
+    """Former names that are also present ones, or of forms that have no column of the list."""
+    found = []
+    for name, items in lists.items():
+        for former in (former for item in items for former in item.former):
+            if fold(former.name) in spellings[name]:
+                found.append(f"list {name!r}: the former name {former.name!r} is also a spelling")
+            for table in former.forms:
+                if table not in tables or all(column.list != name for column in tables[table].columns):
+                    found.append(f"list {name!r}: the former name {former.name!r} is of no column of {table!r}")
     return found
 
 

@@ -30,7 +30,17 @@ from submissions.reading import (
     refuse_unread,
     untaken,
 )
-from submissions.store import CAP_EXCEPTIONS, UNITS, Store, frame_table, hash_bytes, reading_context, write_table
+from submissions.store import (
+    CAP_EXCEPTIONS,
+    SUCCESSIONS,
+    UNITS,
+    Store,
+    frame_table,
+    hash_bytes,
+    reading_context,
+    write_table,
+)
+from submissions.successions import read_successions
 from submissions.units import read_cap_exceptions, read_units
 
 if TYPE_CHECKING:
@@ -129,6 +139,8 @@ def take_in(
     write_table(frame_table(units, UNITS), store.root / "units.parquet")
     exceptions = read_cap_exceptions(data / "cap_exceptions.csv")
     write_table(frame_table(exceptions, CAP_EXCEPTIONS), store.root / "cap_exceptions.parquet")
+    successions = read_successions(data / "successions.csv")
+    write_table(frame_table(successions, SUCCESSIONS), store.root / "successions.parquet")
     context = reading_context(form_sets_of(data), units)
 
     now = now or datetime.now(UTC)

@@ -11,7 +11,7 @@ from submissions.form_set import Column, Form, FormSet, period
 from submissions.judging import Judged, Judgement, MissingRow
 from submissions.rules import load_rules
 from submissions.text import fold
-from submissions.values import shown
+from submissions.values import FORMER_NAME, shown
 from submissions.workbook import Workbook
 
 COLUMNS = (
@@ -51,6 +51,7 @@ def collect_issues(
     forms = judgement.forms.values()
     found = _cover_issues(workbook, cover_faults)
     found += [issue for form in forms for issue in _cell_issues(form, workbook)]
+    found += [issue for form in forms for issue in _former_name_issues(form, workbook)]
     found += [issue for form in forms for issue in _heading_issues(form)]
     found += _missing_row_issues(judgement.missing)
     return [_WITHOUT | issue for issue in found]
@@ -145,6 +146,8 @@ def _cell_issues(form: Judged, workbook: Workbook) -> list[dict[str, object]]:
             words = _words(rule, column, form.form, workbook) | {"other": about[3] or "một dòng khác trong bảng"}
             if rule == "equation":
                 words["sums"] = about[3]
+            if rule == "parent_circle":
+                words["circle"] = about[3]
             # A name is shown to nobody, even to the unit that sent it.
             value = "" if column.privacy == "name" else shown(cell)
             found_here = _found(value, column) + (about[3] if rule in form.effects else "")
@@ -163,6 +166,8 @@ def _about(form: Judged, rule: str, row: int, others: Mapping[int, str]) -> str:
             return others.get(row, "")
         case "equation":
             return _sum(form, row)
+        case "parent_circle":
+            return form.circles.get(row, "")
         case _ if rule in form.effects:
             return _compared(form, rule, row)
         case _:
@@ -231,6 +236,46 @@ def _sum(form: Judged, row: int) -> str:
 def number(value: float, digits: int = 0) -> str:
     """A number as Vietnamese reports write it: ``1.234,5``."""
     return f"{value:,.{digits}f}".replace(",", " ").replace(".", ",").replace(" ", ".")
+
+
+def _former_name_issues(form: Judged, workbook: Workbook) -> list[dict[str, object]]:
+    """Queries on values that were read from a name of former years.
+
+    A few are asked cell by cell; of many with one name once, at the first. Forms whose rows are known by a card are
+    asked the second way always: the key of a query is kept, and must not be one.
+    """
+    personal = any(form.form.by_key[key].privacy for key in form.form.row_key)
+    least = load_rules().threshold("listed_one_by_one")
+    found = []
+    for key, rows in form.queried.items():
+        column, cells = form.form.by_key[key], form.table.cells[key]
+        by_name: dict[str, list[int]] = {}
+        for row in rows:
+            if row not in form.broken[key]:
+                by_name.setdefault(shown(cells[row]), []).append(row)
+        for name, named in by_name.items():
+            one_by_one = not personal and len(named) <= least
+            for row in named if one_by_one else named[:1]:
+                more = "" if len(named) == 1 or one_by_one else f" (và {number(len(named) - 1)} ô khác của cột này)"
+                told = describe(
+                    FORMER_NAME,
+                    heading=column.heading,
+                    found=f"{_found(name, column)}{more}",
+                    current=form.columns[key][row],
+                    year=str(workbook.year),
+                )
+                found.append(
+                    {
+                        "form": form.form.title,
+                        "sheet": form.table.sheet,
+                        "cell": f"{form.table.letters[key]}{form.table.rows[row]}",
+                        "key": row_keys(form, [row])[0] if one_by_one else name,
+                        "column": key,
+                        "value": name if one_by_one else f"{name} ({number(len(named))} ô)",
+                        **told,
+                    }
+                )
+    return found
 
 
 def _heading_issues(form: Judged) -> list[dict[str, object]]:

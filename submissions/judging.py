@@ -12,7 +12,7 @@ import pandas as pd
 from submissions.coded import Values
 from submissions.duplicates import KeyOrder
 from submissions.form_set import Form, FormSet, Reference
-from submissions.values import NO_EVIDENCE, find_evidence, parse_column, shown
+from submissions.values import FORMER_NAME, NO_EVIDENCE, find_evidence, parse_column, shown
 from submissions.workbook import CellColumn, Table, Workbook
 
 
@@ -27,6 +27,10 @@ class Judged:
     """By column: the rule that a cell breaks, by row; lawful cells have none."""
     effects: dict[str, str] = field(default_factory=dict)
     """Effect of the rules between cells, by rule; the others have the effect of their column."""
+    queried: dict[str, list[int]] = field(default_factory=dict)
+    """By column: the rows whose lawful value is asked about, being written with a name of former years."""
+    circles: dict[int, str] = field(default_factory=dict)
+    """By row of a circle of superiors: the codes that lead back to it."""
     copies: set[int] = field(default_factory=set)
     """Rows that repeat another one whole: they are about no subject of their own."""
 
@@ -115,6 +119,7 @@ def judge(workbook: Workbook, unit_code: str | None) -> Judgement:
     present = _Present(judged, unit_code, doubled)
     for form in judged.values():
         _judge_references(form, present, unit_code)
+        _judge_circles(form)
     present.recover_all()
     for form in judged.values():
         _judge_rows(form)
@@ -144,9 +149,12 @@ def _judge_cells(table: Table, form_set: FormSet, year: int) -> Judged:
             cells.distinct,
             unread[column.key],
             evidence[column.key] or (told if len(told) == 1 else NO_EVIDENCE),
+            form_set.former_names(table.form.table, column, year),
         )
         judged.columns[column.key] = Values.of(values, cells.codes)
-        broken = [place for place, rule in enumerate(rules.tolist()) if rule is not None]
+        if former := [place for place, rule in enumerate(rules.tolist()) if rule == FORMER_NAME]:
+            judged.queried[column.key] = np.flatnonzero(cells.where(former)).tolist()
+        broken = [place for place, rule in enumerate(rules.tolist()) if rule not in (None, FORMER_NAME)]
         rows = np.flatnonzero(cells.where(broken)) if broken else np.empty(0, dtype=int)
         judged.broken[column.key] = dict(zip(rows.tolist(), rules[cells.codes[rows]], strict=True))
     for column in table.form.columns:
@@ -475,6 +483,31 @@ def _judge_reference(
     if reference.or_superior and unit_code:
         unknown &= ~codes.such(lambda code: isinstance(code, str) and unit_code.startswith(f"{code}."))
     form.blame(np.flatnonzero(unknown), column, "unknown_code")
+
+
+def _judge_circles(form: Judged) -> None:
+    """Rows whose superiors lead back to themselves: each row of a circle is told, those below it are not."""
+    for column in form.form.columns:
+        if column.reference is None or column.reference.form != form.form.table:
+            continue
+        keys, above = form.columns[column.reference.column].items(), form.columns[column.key].items()
+        rows = {key: row for row, key in enumerate(keys) if key is not None}
+        seen: dict[object, object] = {}
+        circles: dict[int, str] = {}
+        for start in rows:
+            path: list[object] = []
+            code: object = start
+            while code in rows and code not in seen:
+                seen[code] = start
+                path.append(code)
+                code = above[rows[code]]
+            if code in rows and seen[code] == start:
+                circle = path[path.index(code) :]
+                for place, member in enumerate(circle):
+                    way = [*circle[place:], *circle[:place], member]
+                    circles[rows[member]] = " → ".join(map(str, way))
+        form.circles |= circles
+        form.blame(sorted(circles), column.key, "parent_circle")
 
 
 def _judge_rows(form: Judged) -> None:

@@ -104,6 +104,17 @@ CAP_EXCEPTIONS = pa.schema(
         ("decided_on", pa.date32()),
     ]
 )
+SUCCESSIONS = pa.schema(
+    [
+        ("succession_id", pa.string()),
+        ("effective_on", pa.date32()),
+        ("kind", pa.string()),
+        ("old_code", pa.string()),
+        ("new_code", pa.string()),
+        ("share", pa.decimal128(9, 6)),
+        ("legal_source", pa.string()),
+    ]
+)
 
 
 def form_schemas(form_sets: Mapping[str, FormSet] | None = None) -> dict[str, pa.Schema]:
@@ -165,6 +176,9 @@ class Store:
             # The store of a check is read by nobody else.
             if self.base is None and (not path.exists() or pq.read_schema(path) != schema):
                 write_table(schema.empty_table(), path)
+        successions = self.root / "successions.parquet"
+        if self.base is None and not successions.exists():  # a list that older stores do not have
+            write_table(SUCCESSIONS.empty_table(), successions)
         for folder in (self.fingerprints, self.explanations, self.register):
             folder.mkdir(exist_ok=True)
         for folder in (self.root, self.originals, self.fingerprints, self.explanations, self.register, *schemas):

@@ -35,7 +35,7 @@ column whose texts all have a number above 12 and whose Excel dates all have non
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
@@ -49,10 +49,15 @@ from submissions.text import clean, clean_all, fold
 Parsed = tuple[object, str | None]
 """A value (None where there is none) and the rule that the cell breaks (None where it is lawful)."""
 
+FORMER_NAME = "former_name"
+"""The one rule that a cell breaks and yet has a value: a name of former years, which is asked about."""
+
 Evidence = frozenset[str]
 """Of which styles some cells of a column certainly are: ``vi``, ``en`` (numbers), ``dm``, ``md`` (dates in text: day or
 month first); ``turned``: its Excel dates were turned by a program that expected the other order."""
 NO_EVIDENCE: Evidence = frozenset()
+
+_NONE: Mapping[str, str] = {}
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2100, 12, 31)
 _SERIALS = range(10_000, 80_000)
@@ -285,12 +290,14 @@ def _code(pattern: str | None) -> Callable[[object], Parsed]:
     return parse_code
 
 
-def _listed(spellings: dict[str, str]) -> Callable[[object], Parsed]:
+def _listed(spellings: Mapping[str, str], former: Mapping[str, str]) -> Callable[[object], Parsed]:
     def parse_listed(cell: object) -> Parsed:
-        text = shown(cell)
-        value = spellings.get(fold(text))
+        text = fold(shown(cell))
+        value = spellings.get(text)
         if value is not None:
             return value, None
+        if text in former:
+            return former[text], FORMER_NAME
         return None, _unreadable(cell) or ("legacy_text" if is_doubtful(str(cell)) else "not_in_list")
 
     return parse_listed
@@ -302,11 +309,15 @@ _DATE = _date(Column(key="date", heading="date", type="date"), 0, NO_EVIDENCE)
 
 
 def parser(
-    column: Column, spellings: dict[str, dict[str, str]], year: int, evidence: Evidence = NO_EVIDENCE
+    column: Column,
+    spellings: dict[str, dict[str, str]],
+    year: int,
+    evidence: Evidence = NO_EVIDENCE,
+    former: Mapping[str, str] = _NONE,
 ) -> Callable[[object], Parsed]:
     """The function that reads one filled cell of a column in a report of `year`."""
     if column.list is not None:
-        return _listed(spellings[column.list])
+        return _listed(spellings[column.list], former)
     match column.type:
         case "code":
             return _code(None if column.card_when else column.pattern)
@@ -359,18 +370,19 @@ def parse_column(
     distinct: np.ndarray,
     blanks: np.ndarray,
     evidence: Evidence = NO_EVIDENCE,
+    former: Mapping[str, str] = _NONE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values and broken rules of the distinct cells of a column (object arrays, None for neither).
 
     `blanks` says which of them are to be left alone: they have neither. `evidence` is what `find_evidence` found in the
-    column, or else in its sheet.
+    column, or else in its sheet. `former` are the names of former years (`FormSet.former_names`).
     """
     values = np.full(len(distinct), None, dtype=object)
     rules = np.full(len(distinct), None, dtype=object)
     positions = np.flatnonzero(~blanks)
     plain = _plain_values(column, distinct[positions].tolist(), year, evidence)
     values[positions] = plain
-    parse = parser(column, spellings, year, evidence)
+    parse = parser(column, spellings, year, evidence, former)
     for place, value in enumerate(plain):
         if value is None:
             position = positions[place]

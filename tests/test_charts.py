@@ -148,6 +148,58 @@ def test_a_target_not_in_force_is_attached_but_not_counted():
     assert board.table(data).csv().count("\r\n") == 3
 
 
+MOVED = "Chỉ tiêu đã thay đổi: bản 1 «trên 75%» thành bản 2 «trên 90%», áp dụng từ năm 2023."
+
+
+def of_organisations(target, version, status):
+    row = ("orgs_good", "Tổ chức đảng tốt trở lên", "gt", target, "percent", 80, 100, 80.0, status)
+    return scoreboard(row).assign(target_version=version, is_in_force=version == 2, is_moved=True, moved_note=MOVED)
+
+
+@pytest.fixture
+def moved_target():
+    """A target raised from over 75% to over 90%, of which 80% was reached, before one that did not move."""
+    still = scoreboard(good(95, 100, "met")).assign(is_moved=False, moved_note=None)
+    rows = pd.concat([of_organisations(90, 2, "not_met"), still, of_organisations(75, 1, "met")])
+    return board.read({"target_scoreboard": rows, "coverage": pd.DataFrame({"year": []})}, 2025)
+
+
+def test_a_moved_target_is_shown_in_both_versions_and_says_how_it_moved(moved_target):
+    table = board.table(moved_target)
+
+    assert [column.heading for column in table.columns][:3] == ["Chỉ tiêu", "Bản", "Mục tiêu"]
+    assert [row[1:] for row in table.rows()] == [
+        ["2", "trên 90%", "80", "100", "80,0%", "Chưa đạt"],
+        ["1 (không áp dụng)", "trên 75%", "80", "100", "80,0%", "Đạt"],
+        ["2", "trên 90%", "95", "100", "95,0%", "Đạt"],
+    ]
+    assert table.note == f"Tổ chức đảng tốt trở lên: {MOVED}"
+    assert table.csv().count("\r\n") == 4
+    assert "theo bản 1, trên 75%: đạt. " + MOVED.rstrip(".") in board.alt(moved_target)
+
+
+def test_a_moved_target_counts_once_by_the_version_in_force(moved_target):
+    assert board.title(moved_target) == "Đạt 1/2 chỉ tiêu"
+
+
+def test_a_moved_target_is_drawn_with_its_other_version_and_the_move(moved_target):
+    figure = board.CHART.figure(moved_target)
+    drawing = style_of(figure)
+
+    assert layout_faults(figure) == []
+    assert [text for text in ("theo bản 1, không áp dụng", "trên 75%", MOVED) if f">{text}<" not in drawing] == []
+
+
+def test_a_target_far_from_the_one_in_force_is_written_and_not_marked_on_its_bullet(moved_target):
+    near, far = (
+        board.CHART.figure(board.Scoreboard(2025, moved_target.coverage, moved_target.targets, others))
+        for others in (moved_target.others, moved_target.others.assign(target_value=200.0))
+    )
+
+    assert len(near.axes[0].lines) == len(far.axes[0].lines) + 1
+    assert layout_faults(far) == []
+
+
 def test_a_status_is_told_by_a_sign_and_a_word_not_by_colour_alone():
     drawing = style_of(board.CHART.figure(targets_of(good(95, 100, "met"), good(90, 100, "not_met"), MISSING)))
 

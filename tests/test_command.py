@@ -26,7 +26,20 @@ def test_help_is_vietnamese_and_shows_every_command_with_examples(thucchat):
 
     assert "Cách dùng: thucchat" in told
     assert "Ví dụ:" in told
-    for name in ("demo", "intake", "build", "issues", "findings", "pack"):
+    names = (
+        "demo",
+        "intake",
+        "build",
+        "builds",
+        "diff",
+        "publish",
+        "rollback",
+        "restatements",
+        "issues",
+        "findings",
+        "pack",
+    )
+    for name in names:
         assert re.search(rf"^  {name} ", told, re.MULTILINE)
     assert not re.search(r"Usage|Options|Commands|Show this message", told)
 
@@ -128,6 +141,18 @@ def test_a_list_that_cannot_be_written_is_a_problem_in_one_sentence(tmp_path):
         (["register", "--json=1"], "--json viết chưa đúng: nó không nhận giá trị.", 2),
         (["forms", "nothing"], "Không có lệnh này; các lệnh: adopt, remove, list.", 2),
         (["build", "--fast"], "Không có tùy chọn --fast", 2),
+        (["build", "--as-known", "hôm qua"], "cần một ngày dạng dd/mm/yyyy", 2),
+        (["build", "--as-known", "01/02/2026", "--from", "3f2a91c0"], "Chỉ dùng một trong hai", 2),
+        (["build", "--as-known", "01/02/2099"], "Ngày 01/02/2099 chưa đến.", 1),
+        (["build", "--from", "3f2a91c0"], "Có 0 bản dựng có mã bắt đầu bằng “3f2a91c0”", 2),
+        (["builds"], "thucchat build", 1),
+        (["diff"], "Không có bản dựng nào chờ chấp nhận", 2),
+        (["diff", "3f2a91c0", "8be04d17"], "thucchat builds", 2),
+        (["publish"], "Thiếu tham số --by", 2),
+        (["publish", "--by", "Ban Tổ chức", "--reason", " "], "lý do", 2),
+        (["publish", "--by", "Ban Tổ chức", "--reason", "vì"], "Không có bản dựng nào chờ chấp nhận", 1),
+        (["rollback", "--by", "Ban Tổ chức", "--reason", "vì"], "thucchat build", 1),
+        (["restatements"], "thucchat intake", 1),
         (["intake", "/no/such/file.xlsx"], "Không tìm thấy: /no/such/file.xlsx", 2),
         (["issues"], "thucchat intake", 1),
         (["findings"], "thucchat build", 1),
@@ -189,6 +214,28 @@ def test_findings_come_from_the_published_warehouse(thucchat, whole, tmp_path):
     listed = pd.read_csv(tmp_path / "phát hiện.csv")
     assert f"{len(listed)} phát hiện theo quy tắc" in shown.stdout
     assert {"rule_id", "reported", "contradicted_by", "legal_source"} <= set(listed.columns)
+
+
+def test_a_year_is_judged_again_by_another_regulation_and_nothing_is_stored(thucchat, own, tmp_path):
+    def state():
+        return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in own.data.rglob("*") if path.is_file()}
+
+    before = state()
+    shown = thucchat("--data", own.data, "findings", "--regime", "QD132", "--year", "2025")
+    written = thucchat("--data", own.data, "findings", "--regime", "QD132", "--csv", tmp_path / "lại.csv")
+    usual = thucchat("--data", own.data, "findings", "--year", "2025")
+    unknown = thucchat("--data", own.data, "findings", "--regime", "QD9")
+    lacking = thucchat("--data", own.data, "findings", "--year", "1999")
+
+    assert [result.returncode for result in (shown, written, usual, unknown, lacking)] == [0, 0, 0, 2, 1]
+    assert shown.stdout.startswith("ĐÁNH GIÁ LẠI theo 132-QĐ/TW (21-HD/BTCTW)")
+    assert "ĐÁNH GIÁ LẠI" not in usual.stdout
+    listed = pd.read_csv(tmp_path / "lại.csv")
+    assert set(listed["regime_id"]) == {"QD132"}
+    assert listed["is_rejudged"].all()
+    assert "QD132 (132-QĐ/TW, 21-HD/BTCTW)" in unknown.stderr
+    assert "không có báo cáo năm 1999" in lacking.stderr
+    assert state() == before
 
 
 def test_a_pack_is_the_same_file_each_time_and_an_unknown_year_is_refused(thucchat, own):

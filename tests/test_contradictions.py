@@ -6,7 +6,7 @@ from drawing import table
 from ratings.contradictions import find_contradictions
 from ratings.marts import INPUTS, MissingInput
 from ratings.outcomes import FINDING, RESULT
-from ratings.rules import CATALOGUE, Catalogue, CatalogueError, load_rules
+from ratings.rules import CATALOGUE, CatalogueError, catalogue, load_rules
 
 YEARS = (2022, 2024, 2025)
 UNIT = "67.001"
@@ -261,7 +261,7 @@ class TestExcellentAboveDiscipline:
     def test_an_excellent_organisation_above_a_disciplined_one_is_found_whether_of_duty_or_not(self, year, severity):
         findings, results = judge(
             "R04",
-            dim_organisation_version=ORGANISATIONS.assign(year=year),
+            organisation_snapshot=ORGANISATIONS.assign(year=year),
             fct_organisation_assessment=organisation_ratings("XS", "HT", "XS", year=year),
             discipline_case=disciplined_organisation("67.001.001.000.001", year),
         )
@@ -275,7 +275,7 @@ class TestExcellentAboveDiscipline:
     def test_the_disciplined_organisation_itself_is_not_this_rules_business(self):
         findings, _ = judge(
             "R04",
-            dim_organisation_version=ORGANISATIONS,
+            organisation_snapshot=ORGANISATIONS,
             fct_organisation_assessment=organisation_ratings("HTT", "XS", "XS"),
             discipline_case=disciplined_organisation("67.001.001.000.001"),
         )
@@ -286,7 +286,7 @@ class TestExcellentAboveDiscipline:
         moved = ORGANISATIONS.assign(parent_code=["67.001", "67.001.009.000.000", "67.001.001.000.000"])
         findings, _ = judge(
             "R04",
-            dim_organisation_version=moved,
+            organisation_snapshot=moved,
             fct_organisation_assessment=organisation_ratings("XS", "HTT", "HTT"),
             discipline_case=disciplined_organisation("67.001.001.000.001"),
         )
@@ -297,7 +297,7 @@ class TestExcellentAboveDiscipline:
         circular = ORGANISATIONS.assign(parent_code=["67.001.001.000.001", "67.001.001.000.000", "67.001.001.000.000"])
         findings, _ = judge(
             "R04",
-            dim_organisation_version=circular,
+            organisation_snapshot=circular,
             fct_organisation_assessment=organisation_ratings("XS", "XS", "HTT"),
             discipline_case=disciplined_organisation("67.001.001.000.001"),
         )
@@ -308,7 +308,7 @@ class TestExcellentAboveDiscipline:
         deep = ORGANISATIONS.assign(parent_code=["67.001", "67.001.001.000.000", "67.001.001.000.001"])
         findings, _ = judge(
             "R04",
-            dim_organisation_version=deep,
+            organisation_snapshot=deep,
             fct_organisation_assessment=organisation_ratings("XS", "XS", "XS"),
             discipline_case=disciplined_organisation("67.001.001.000.002"),
         )
@@ -321,7 +321,7 @@ class TestExcellentAboveDiscipline:
     def test_an_excellent_cell_whose_secretary_was_disciplined_is_found(self, is_head, is_present, count):
         findings, results = judge(
             "R04",
-            dim_organisation_version=ORGANISATIONS,
+            organisation_snapshot=ORGANISATIONS,
             fct_organisation_assessment=organisation_ratings("HTT", "XS", "XS"),
             discipline_case=case(2025, duty="false"),
             fct_member=table(f"""
@@ -337,7 +337,7 @@ class TestExcellentAboveDiscipline:
     def test_above_the_cell_of_a_disciplined_secretary_an_excellent_organisation_is_shown_as_a_warning(self):
         findings, _ = judge(
             "R04",
-            dim_organisation_version=ORGANISATIONS,
+            organisation_snapshot=ORGANISATIONS,
             fct_organisation_assessment=organisation_ratings("XS", "XS", "XS"),
             discipline_case=case(2025),
             fct_member=table("""
@@ -356,7 +356,7 @@ class TestExcellentAboveDiscipline:
     def test_a_disciplined_member_not_on_the_roll_leaves_the_cell_unchecked(self):
         findings, results = judge(
             "R04",
-            dim_organisation_version=ORGANISATIONS,
+            organisation_snapshot=ORGANISATIONS,
             fct_organisation_assessment=organisation_ratings("XS", "XS", "XS"),
             discipline_case=case(2025),
         )
@@ -367,7 +367,7 @@ class TestExcellentAboveDiscipline:
     def test_discipline_below_an_organisation_without_a_readable_rating_is_not_checked(self):
         findings, results = judge(
             "R04",
-            dim_organisation_version=ORGANISATIONS,
+            organisation_snapshot=ORGANISATIONS,
             fct_organisation_assessment=organisation_ratings("XS", "XS", "XS").iloc[1:],
             discipline_case=disciplined_organisation("67.001.001.000.001"),
         )
@@ -477,10 +477,9 @@ def group(xs, htt, rated=None, held_back=0, year=2025):
 
 
 def with_base(base):
-    """The catalogue with another base of the cap."""
-    content = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
-    next(rule for rule in content["rules"] if rule["id"] == "R16")["parameters"]["base"]["value"] = base
-    return Catalogue.model_validate(content)
+    """The catalogue with another base of every cap."""
+    rules = load_rules()
+    return rules.model_copy(update={"caps": tuple(cap.model_copy(update={"base": base}) for cap in rules.caps)})
 
 
 class TestExcellentOverCap:
@@ -558,6 +557,37 @@ class TestExcellentOverCap:
 
         assert len(findings) == count
         assert findings["exception"].notna().tolist() == [True] * count if xs == 6 else True
+
+    def test_each_year_has_the_cap_of_its_own_regime(self):
+        years = pd.concat([group(xs=5, htt=20, year=year) for year in YEARS])
+        decided = pd.DataFrame(
+            {
+                "unit_code": UNIT,
+                "group_code": "67.001.001.000.000",
+                "year": YEARS,
+                "cap_pct": 25,
+                "decision_no": "9-QĐ/TU",
+                "decided_on": pd.Timestamp(2025, 11, 20),
+            }
+        )
+        findings, _ = judge("R16", grassroots_excellence=years, cap_exception=decided)
+
+        assert findings["year"].tolist() == [2022, 2024]
+        assert findings["contradicted_by"].str.startswith("Trần 20% trên số hoàn thành tốt (20): trần 4").all()
+
+    def test_caps_of_two_regimes_may_rest_on_different_bases(self):
+        rules = load_rules()
+        bases = {"QD132": "A", "QD124": "B", "QD366": "C"}
+        caps = tuple(cap.model_copy(update={"base": bases[cap.regime_id]}) for cap in rules.caps)
+        years = pd.concat([group(xs=16, htt=63, rated=85, year=year) for year in YEARS])
+        findings, _ = judge("R16", rules.model_copy(update={"caps": caps}), grassroots_excellence=years)
+
+        assert findings["year"].tolist() == [2022, 2024]
+        assert [text.split("; vượt")[0] for text in findings["contradicted_by"]] == [
+            "Trần 20% trên số hoàn thành tốt (63): trần 12, tỷ lệ 25,4%",
+            "Trần 20% trên số hoàn thành tốt trở lên (79): trần 15, tỷ lệ 20,3%",
+        ]
+        assert "số hoàn thành tốt (63): trần 12, tỷ lệ 25,4%; tổng số" in findings.at[1, "contradicted_by"]
 
     def test_organisations_are_grouped_by_superior_and_kind(self):
         cells = pd.DataFrame(
@@ -703,7 +733,7 @@ class TestTotalsApart:
     def test_an_organisations_count_is_compared_with_its_list(self, members, rows_held_back, found, not_checked):
         findings, results = judge(
             "R30",
-            dim_organisation_version=ORGANISATIONS,
+            organisation_snapshot=ORGANISATIONS,
             organisation_year=ORGANISATIONS[["year", "unit_code", "org_code"]].assign(members=members),
             held_back=[(UNIT, 2025, "members", rows_held_back)],
         )
@@ -776,4 +806,70 @@ class TestResults:
         content["rules"].append({**content["rules"][0], "id": "R99"})
 
         with pytest.raises(CatalogueError, match="R99"):
-            find_contradictions(marts(), Catalogue.model_validate(content))
+            find_contradictions(marts(), catalogue(content))
+
+
+class TestJudgedAgain:
+    """Years judged by another regime than their own."""
+
+    def judge(self, regime, **drawn):
+        return find_contradictions(marts(**drawn), load_rules(), regime=regime)
+
+    def test_a_year_judged_again_by_its_own_regime_comes_to_the_same(self):
+        drawn = {"discipline_case": case(2025), "fct_member_assessment": rating(2025, "HTT")}
+        own, again = (self.judge(regime, **drawn) for regime in (None, "QD366"))
+
+        assert len(own.findings) == 1
+        pd.testing.assert_frame_equal(
+            own.findings.drop(columns="finding_id"), again.findings.drop(columns="finding_id")
+        )
+        pd.testing.assert_frame_equal(
+            own.results[own.results["year"] == 2025].reset_index(drop=True),
+            again.results[again.results["year"] == 2025].reset_index(drop=True),
+        )
+
+    @pytest.mark.parametrize(("regime", "severities"), [(None, []), ("QD366", []), ("QD132", ["error"])])
+    def test_discipline_without_bearing_on_duty_counts_in_2025_by_the_regulation_of_2019_alone(
+        self, regime, severities
+    ):
+        found = self.judge(
+            regime, discipline_case=case(2025, duty="false"), fct_member_assessment=rating(2025, "HTT")
+        ).findings
+
+        assert found["severity"].tolist() == severities
+        assert found["regime_id"].tolist() == ["QD132"] * len(severities)
+        assert found["legal_source"].str.startswith("132-QĐ/TW").all()
+
+    def test_by_a_regulation_that_is_not_confirmed_a_contradiction_is_a_warning(self):
+        drawn = {"discipline_case": case(2022), "fct_member_assessment": rating(2022, "HTT")}
+
+        assert self.judge(None, **drawn).findings["severity"].tolist() == ["error"]
+        assert self.judge("QD124", **drawn).findings["severity"].tolist() == ["warning"]
+
+    def test_what_the_forms_of_a_year_do_not_carry_is_not_checked_by_a_later_regulation(self):
+        excellent = pd.DataFrame(
+            {"record_id": ["b1"], "year": 2022, "unit_code": UNIT, "org_code": "67.001.001", "final_level": "XS"}
+        )
+        again = self.judge("QD366", fct_organisation_assessment=excellent)
+        result = again.results.set_index(["rule_id", "year"]).loc[("R10", 2022)]
+
+        assert (result["found"], result["not_checked"]) == (0, 1)
+
+    def test_the_cap_of_the_other_regulation_holds_with_its_exception(self):
+        drawn = {
+            "grassroots_excellence": group(xs=5, htt=20, year=2022),
+            "cap_exception": table("""
+                unit_code | group_code         | year | cap_pct | decision_no | decided_on
+                ----------+--------------------+------+---------+-------------+-----------
+                67.001    | 67.001.001.000.000 | 2022 | 25      | 9-QĐ/TU     | 2022-11-20
+            """),
+        }
+
+        assert self.judge(None, **drawn).findings["rule_id"].tolist() == ["R16"]
+        assert self.judge("QD366", **drawn).findings.empty
+
+    def test_a_finding_of_a_judgement_again_has_another_id(self):
+        drawn = {"discipline_case": case(2025), "fct_member_assessment": rating(2025, "HTT")}
+        ids = [self.judge(regime, **drawn).findings.at[0, "finding_id"] for regime in (None, "QD366", "QD132")]
+
+        assert len({*ids}) == 3

@@ -4,6 +4,8 @@ import re
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -312,23 +314,26 @@ def test_files_that_are_empty_too_large_or_locked_are_told(tmp_path):
         assert taken(locked) == "UNREADABLE_FILE"
 
 
+GROW = """
+import sys
+with open(sys.argv[1], "ab", buffering=0) as file:
+    while True:
+        file.write(b"x")
+"""
+
+
 def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path):
     path = tmp_path / "grows.xlsx"
     path.write_bytes(bytes(20 * 2**20))
-    stop = threading.Event()
-
-    def grow() -> None:
-        with open(path, "ab", buffering=0) as file:
-            while not stop.is_set():
-                file.write(b"x")
-
-    writer = threading.Thread(target=grow)
-    writer.start()
-    try:
-        assert taken(path) == "FILE_CHANGED"
-    finally:
-        stop.set()
-        writer.join()
+    size = path.stat().st_size
+    # A process of its own: a thread of this one may not have its turn while the file is read.
+    with subprocess.Popen([sys.executable, "-c", GROW, str(path)]) as writer:
+        try:
+            while path.stat().st_size == size:
+                time.sleep(0.01)
+            assert taken(path) == "FILE_CHANGED"
+        finally:
+            writer.kill()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from datetime import date
 import pytest
 import yaml
 
+from ratings.tables import read_tables
 from submissions.form_set import FOLDER, form_sets_of, load_form_sets, period
 
 FORM = {
@@ -216,3 +217,56 @@ def test_an_adopted_heading_that_fits_no_form_is_not_passed_over(tmp_path, recor
 
     with pytest.raises(ValueError, match=told):
         form_sets_of(tmp_path)
+
+
+def former(**parts):
+    """A form whose code is of a list with one former name."""
+    name = {"name": "Cũ", "forms": ["things"], "years": {"first": 2008, "last": 2017}} | parts
+    return {
+        "lists": {"level": [{"value": "Mới", "also": ["M"], "former": [name]}]},
+        "forms": [
+            FORM | {"columns": [*FORM["columns"], {"key": "level", "heading": "Mức", "type": "text", "list": "level"}]}
+        ],
+    }
+
+
+@pytest.mark.parametrize(("year", "names"), [(2007, {}), (2008, {"cũ": "Mới"}), (2017, {"cũ": "Mới"}), (2018, {})])
+def test_a_former_name_is_read_in_its_years(tmp_path, year, names):
+    form_set = load(tmp_path, **former())
+    code, level = form_set.by_table["things"].columns
+
+    assert form_set.former_names("things", level, year) == names
+    assert form_set.former_names("things", code, year) == {}
+    assert form_set.spellings["level"] == {"mới": "Mới", "m": "Mới"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({"name": "M"}, "the former name 'M' is also a spelling"),
+        ({"forms": ["others"]}, "is of no column of 'others'"),
+        ({"until": 2017}, "until"),
+    ],
+)
+def test_a_former_name_that_fits_nothing_is_not_loaded(tmp_path, parts, told):
+    with pytest.raises(ValueError, match=told):
+        load(tmp_path, **former(**parts))
+
+
+def test_former_names_of_levels_are_those_of_the_regulations_in_their_years():
+    form_set = load_form_sets()["B12-2021"]
+    kinds = {"organisation_assessments": "organisation", "member_assessments": "member"}
+    read = {
+        (kinds[table], former.name, item.value, former.years.first, former.years.last)
+        for item in form_set.lists["level"]
+        for former in item.former
+        for table in former.forms
+    }
+    tables = read_tables()
+    names = {level.level_code: level.level_name for level in tables.levels}
+
+    assert read == {
+        (row.subject_kind, row.scheme_level_name, names[row.level_code], row.valid_from.year, row.end.year - 1)
+        for row in tables.level_schemes
+        if row.is_former
+    }

@@ -427,3 +427,127 @@ def test_an_unlawful_cell_of_the_register_holds_the_case_back(tmp_path, key, cel
 
     assert written.found() == {(written.cell("discipline_register", 0, key), rule)}
     assert list(written.judge(None).forms["discipline_register"].held_back()) == [True, False]
+
+
+FORMER = [
+    ("organisation_assessments", "Trong sạch, vững mạnh", "Hoàn thành xuất sắc nhiệm vụ"),
+    ("organisation_assessments", "TRONG SẠCH, VỮNG MẠNH tiêu biểu", "Hoàn thành xuất sắc nhiệm vụ"),
+    ("organisation_assessments", "Yếu kém", "Không hoàn thành nhiệm vụ"),
+    ("member_assessments", "Đủ tư cách, hoàn thành xuất sắc nhiệm vụ", "Hoàn thành xuất sắc nhiệm vụ"),
+    ("member_assessments", "Đủ tư cách, hoàn thành nhiệm vụ", "Hoàn thành nhiệm vụ"),
+    (
+        "member_assessments",
+        "Đảng viên vi phạm tư cách hoặc không hoàn thành nhiệm vụ",
+        "Không hoàn thành nhiệm vụ",
+    ),
+]
+
+
+def former_names(issues):
+    return issues[issues["rule"] == "former_name"].reset_index(drop=True)
+
+
+@pytest.mark.parametrize(("form", "name", "value"), FORMER)
+def test_a_level_called_as_it_was_until_2017_is_read_and_asked_about_at_its_cell(write, form, name, value):
+    written = write(changed(form, 0, year=2017, final_level=name), year=2017)
+    judged, asked = written.judge().forms[form], former_names(written.issues())
+
+    assert judged.values.loc[0, "final_level"] == value
+    assert not judged.held_back()[0]
+    assert asked[["cell", "severity"]].values.tolist() == [[written.cell(form, 0, "final_level"), "query"]]
+    assert f"“{value}”" in asked.at[0, "message"]
+
+
+@pytest.mark.parametrize("year", [2007, 2018, 2022, 2024, 2025])
+@pytest.mark.parametrize(("form", "name", "value"), FORMER)
+def test_a_former_name_in_another_year_is_an_error_and_holds_the_row_back(write, form, name, value, year):
+    written = write(changed(form, 0, year=year, final_level=name), year=year)
+    judged, issues = written.judge().forms[form], written.issues()
+
+    assert judged.rules.loc[0, "final_level"] == "not_in_list"
+    assert judged.values.isna().loc[0, "final_level"]
+    assert judged.held_back()[0]
+    assert former_names(issues).empty
+
+
+def test_organisations_were_not_called_as_members_were(write):
+    judged = write(changed("member_assessments", 0, year=2016, final_level="Trong sạch, vững mạnh"), year=2016).judge()
+
+    assert judged.forms["member_assessments"].rules.loc[0, "final_level"] == "not_in_list"
+
+
+def test_many_former_names_are_asked_about_once_and_no_query_on_members_bears_a_card(write):
+    forms = unit_forms(2017)
+    for form, name in (("member_assessments", FORMER[3][1]), ("organisation_assessments", FORMER[0][1])):
+        forms[form].loc[[0, 1], ["self_level", "final_level"]] = name
+
+    asked = former_names(write(forms, year=2017).issues())
+    by_form = asked.groupby("form", sort=False)
+
+    assert by_form.size().to_dict() == {"Biểu 4": 4, "Biểu 5": 2}
+    assert set(asked.loc[asked["form"] == "Biểu 4", "key"]) == {PARTY, CELL}
+    assert set(asked.loc[asked["form"] == "Biểu 5", "key"]) == {FORMER[3][1]}
+    assert set(asked.loc[asked["form"] == "Biểu 5", "value"]) == {f"{FORMER[3][1]} (2 ô)"}
+    assert not asked.map(str).apply(lambda column: column.str.contains("67000000000")).any(axis=None)
+    assert not asked.duplicated(["form", "key", "column"]).any()
+
+
+def test_a_former_name_beside_a_reason_not_to_rate_is_one_mistake(write):
+    written = write(changed("organisation_assessments", 2, year=2017, final_level=FORMER[0][1]), year=2017)
+    told = written.issues()
+    told = told[told["cell"] == written.cell("organisation_assessments", 2, "final_level")]
+
+    assert told["rule"].tolist() == ["level_with_reason"]
+
+
+def with_parents(**parents):
+    """The lawful organisations with other superiors in some rows: ``r1=...`` is that of row 1."""
+    forms = unit_forms()
+    for row, parent in parents.items():
+        forms["organisations"].loc[int(row[1:]), "parent_code"] = parent
+    return forms
+
+
+SCHOOL = "67.001.002.000.000"
+
+
+@pytest.mark.parametrize(
+    ("parents", "circle"),
+    [
+        ({"r1": CELL}, {1: f"{CELL} → {CELL}"}),
+        ({"r0": CELL}, {0: f"{PARTY} → {CELL} → {PARTY}", 1: f"{CELL} → {PARTY} → {CELL}"}),
+        (
+            {"r0": SCHOOL, "r3": CELL},
+            {
+                0: f"{PARTY} → {SCHOOL} → {CELL} → {PARTY}",
+                1: f"{CELL} → {PARTY} → {SCHOOL} → {CELL}",
+                3: f"{SCHOOL} → {CELL} → {PARTY} → {SCHOOL}",
+            },
+        ),
+    ],
+)
+def test_superiors_that_lead_back_to_an_organisation_hold_each_row_of_the_circle_and_no_row_below_it(
+    write, parents, circle
+):
+    written = write(with_parents(**parents))
+    issues, judged = written.issues(), written.judge().forms["organisations"]
+
+    assert written.found() == {(written.cell("organisations", row, "parent_code"), "parent_circle") for row in circle}
+    assert set(issues["severity"]) == {"error"}
+    assert [way in message for way, message in zip(circle.values(), issues["message"], strict=True)] == [True] * len(
+        circle
+    )
+    assert [row for row, held in enumerate(judged.held_back()) if held] == list(circle)
+
+
+def test_two_circles_are_told_apart(write):
+    issues = write(with_parents(r1=CELL, r3=SCHOOL)).issues()
+
+    assert issues["key"].tolist() == [CELL, SCHOOL]
+    assert set(issues["rule"]) == {"parent_circle"}
+
+
+def test_an_organisation_under_an_unknown_superior_is_in_no_circle(write):
+    written = write(with_parents(r0="67.001.009.000.000"))
+
+    assert written.found() == {(written.cell("organisations", 0, "parent_code"), "unknown_code")}

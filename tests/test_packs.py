@@ -98,7 +98,7 @@ def test_every_charts_data_travel_inside_the_pack(pack, tables):
     with pikepdf.open(pack) as pdf:
         files = {name: bytes(spec.get_file().read_bytes()) for name, spec in pdf.attachments.items()}
 
-    assert len(files) == 6
+    assert len(files) == 7
     assert files["bieu-do-2-co-cau-xep-loai.csv"] == chart.table(chart.read(tables, 2025)).csv().encode()
 
 

@@ -397,6 +397,16 @@ def test_text_is_stored_in_one_spelling():
     assert read(12.0, type="text") == ("12", None)
 
 
+def test_a_name_of_former_years_has_a_value_and_is_asked_about_where_it_is_known():
+    made = Column(key="x", heading="X", type="text", list="level")
+    parse = parser(made, {"level": {"htxsnv": "Xuất sắc"}}, 2017, former={"trong sạch, vững mạnh": "Xuất sắc"})
+
+    assert parse(" Trong sạch,  VỮNG MẠNH ") == ("Xuất sắc", "former_name")
+    assert parse("HTXSNV") == ("Xuất sắc", None)
+    assert parse("Trong sạch") == (None, "not_in_list")
+    assert parser(made, {"level": {}}, 2018)("Trong sạch, vững mạnh") == (None, "not_in_list")
+
+
 def test_a_listed_value_is_found_by_all_its_spellings_and_stored_in_one():
     spellings = {"level": {"htxsnv": "Hoàn thành xuất sắc nhiệm vụ"}}
     assert read(" HTXSNV ", spellings=spellings, type="text", list="level") == ("Hoàn thành xuất sắc nhiệm vụ", None)

@@ -157,7 +157,7 @@ def test_a_withdrawn_sending_leaves_nothing_behind(warehouse):
 def test_the_grassroots_organisation_is_found_by_parents_not_by_codes(warehouse):
     found = rows(
         warehouse,
-        "select org_code, grassroots_code, depth, is_inferred from marts.dim_organisation_version "
+        "select org_code, grassroots_code, depth, is_inferred from marts.organisation_snapshot "
         "where year = 2024 and unit_code = '67.001' order by all",
     )
     assert found == [

@@ -4,10 +4,11 @@ import hashlib
 
 import dagster as dg
 
-from orchestration import gate
+from orchestration import gate, releases
 from orchestration.checks import NAME as SUITE_CHECK
 from orchestration.defs import checks, store, warehouse
-from orchestration.warehouse import NotBuiltError, Workshop, logical_hash
+from orchestration.problems import ProblemError
+from orchestration.warehouse import NotBuiltError, Workshop
 
 
 @dg.asset(
@@ -18,7 +19,10 @@ from orchestration.warehouse import NotBuiltError, Workshop, logical_hash
     deps=sorted(key for key in {*warehouse.marts.keys, *warehouse.findings_marts.keys} if key.path[0] == "marts"),
 )
 def published(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop]) -> dg.MaterializeResult:
-    """Kho đã công bố: chỉ thay bản cũ khi mọi kiểm tra bắt buộc của chính lần chạy này đều đạt."""
+    """Kho đã công bố: chỉ thay bản cũ khi mọi kiểm tra bắt buộc của chính lần chạy này đều đạt.
+
+    Bản mới được so với bản đang công bố; thay đổi nào không do lần gửi hay quyết định nào thì chờ người chấp nhận.
+    """
     expected = {
         *store.store.check_keys,
         *warehouse.marts.check_keys,
@@ -26,7 +30,7 @@ def published(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Work
         *checks.KEYS,
     }
     try:
-        database = workshop.unfinished()
+        workshop.unfinished()
         standing = gate.standing(context.instance, context.run.run_id, expected)
     except NotBuiltError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
@@ -35,17 +39,24 @@ def published(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Work
     for name in standing.warned:
         if not name.endswith(SUITE_CHECK):  # a suite has told what it found
             context.log.warning(f"Kiểm tra không đạt ở mức cảnh báo: {name}")
-    tables = logical_hash(database)
+    try:
+        release = releases.conclude(workshop)
+    except ProblemError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    tables = {name: told["hash"] for name, told in release.manifest.tables.items()}
     content = hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:16]
-    build = workshop.publish()
+    differing = release.comparison.tables if release.comparison else ()
     return dg.MaterializeResult(
         metadata={
-            "Bản dựng": workshop.build_id,
+            "Bản dựng": release.manifest.build_id,
             "Tệp": dg.MetadataValue.path(str(workshop.folders.published)),
-            "Dung lượng (MB)": round(build.stat().st_size / 1e6, 1),
+            "Dung lượng (MB)": round(release.build.stat().st_size / 1e6, 1),
             "Dấu nội dung": content,
             "Số bảng": len(tables),
             "Kiểm tra đạt": standing.passed,
             "Cảnh báo": len(standing.warned),
+            "Bảng khác bản trước": len(differing),
+            "Dòng khác bản trước": sum(table.rows for table in differing),
+            "Số liệu đã công bố bị đổi": release.restated,
         }
     )

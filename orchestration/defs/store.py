@@ -31,6 +31,7 @@ OTHER_TABLES = {
     "obligations": "Sổ theo dõi: mỗi đơn vị mỗi năm phải gửi trước ngày nào, đã gửi chưa, chậm mấy ngày.",
     "units": "Danh sách đơn vị phải gửi báo cáo.",
     "cap_exceptions": "Quyết định cho phép vượt mức 20% xếp loại xuất sắc.",
+    "successions": "Tổ chức nào thay tổ chức nào sau sắp xếp, sáp nhập: ngày, cách thay, tỷ lệ chia, căn cứ.",
 }
 
 FORM_TABLES = {

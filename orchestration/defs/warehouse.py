@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
 
-from orchestration import models
+from orchestration import models, releases
 from orchestration.warehouse import POOL, Workshop
 
 
@@ -19,7 +19,13 @@ from orchestration.warehouse import POOL, Workshop
 def marts(
     context: dg.AssetExecutionContext, dbt: DbtCliResource, workshop: dg.ResourceParam[Workshop]
 ) -> Iterator[models.Event]:
-    """Staging views, dimensions, facts and readers' marts, in a new DuckDB file named by the id of its inputs."""
+    """Staging views, dimensions, facts and readers' marts, in a new DuckDB file named by the id of its inputs.
+
+    Where nothing is new nothing is built, and the steps after this one are left out with it.
+    """
+    if standing := releases.nothing_to_build(workshop.folders):
+        (context.log.info if standing.is_published else context.log.warning)(standing.message)
+        return
     yield from models.build(context, dbt, workshop.folders, workshop.begin())
 
 

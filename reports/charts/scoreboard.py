@@ -30,6 +30,9 @@ BULLET_WIDTH = 1.35
 REACH = 1.3
 """The bullet ends at 130% of the target; a longer bar is cut there and marked."""
 
+VERSION_LINE, NOTE_LINE = 0.19, 0.14
+"""Heights of a line for another version of a moved target, and of a line that says how it moved."""
+
 
 @dataclass(frozen=True)
 class Scoreboard:
@@ -39,7 +42,14 @@ class Scoreboard:
     coverage: Coverage
     targets: pd.DataFrame
     others: pd.DataFrame
-    """Versions of targets that are not in force in the year: in the attached data, not in the count."""
+    """Versions of targets that are not in force in the year: in the attached data, not in the count.
+
+    Those of a target that moved are shown beside the one in force.
+    """
+
+    def beside(self, row: object) -> pd.DataFrame:
+        """Other versions of a target in force, where it moved."""
+        return self.others[(self.others["target_id"] == row.target_id) & bool(moved(row))]
 
 
 def read(tables: Tables, year: int) -> Scoreboard:
@@ -57,6 +67,12 @@ def read(tables: Tables, year: int) -> Scoreboard:
             )
     in_force = rows["is_in_force"].astype(bool)
     return Scoreboard(year, coverage_of(tables, year), rows[in_force].reset_index(drop=True), rows[~in_force])
+
+
+def moved(row: object) -> str:
+    """How a target moved, in words; nothing where it did not."""
+    note = getattr(row, "moved_note", None)
+    return "" if is_missing(note) else str(note)
 
 
 def contradicts(row: object) -> bool:
@@ -108,14 +124,22 @@ def alt(board: Scoreboard) -> str:
     lines = [
         f"{row.target_name}: mục tiêu {target_text(row)}, thực hiện {value_text(row)}, "
         f"{STATUSES[row.status][1].lower()}"
+        + "".join(
+            f"; theo bản {other.target_version}, {target_text(other)}: {STATUSES[other.status][1].lower()}"
+            for other in board.beside(row).itertuples()
+        )
+        + (f". {moved(row).rstrip('.')}" if moved(row) else "")
         for row in board.targets.itertuples()
     ]
     return f"Bảng chỉ tiêu năm {board.year}. {'. '.join(lines) or numbers.MISSING}."
 
 
 def table(board: Scoreboard) -> Table:
-    """Every target with numerator and denominator; all versions in the attached data."""
-    rows = board.targets
+    """Every target with numerator and denominator, a moved one in every version; the attached data has all versions."""
+    targets = list(board.targets.itertuples())
+    whole = pd.concat([board.targets, board.others]) if len(board.others) else board.targets
+    shown = [version for row in targets for version in (row, *board.beside(row).itertuples())]
+    rows = pd.DataFrame([version._asdict() for version in shown], columns=board.targets.columns)
     frame = pd.DataFrame(
         {
             "name": rows["target_name"],
@@ -125,10 +149,13 @@ def table(board: Scoreboard) -> Table:
             "value": [value_text(row) for row in rows.itertuples()],
             "status": [STATUSES[status][1] for status in rows["status"]],
             "note": rows["note"].fillna("").astype(str) if "note" in rows else "",
+            "version": [f"{row.target_version}{'' if row.is_in_force else ' (không áp dụng)'}" for row in shown],
         }
     )
+    has_moved = len(shown) > len(targets)
     columns = (
         Column("Chỉ tiêu", "name", is_text=True, wide=3.6),
+        *([Column("Bản", "version", is_text=True, wide=1.4)] if has_moved else []),
         Column("Mục tiêu", "target", is_text=True, wide=1.2),
         Column("Tử số", "numerator", numbers.number),
         Column("Mẫu số", "denominator", numbers.number),
@@ -137,7 +164,8 @@ def table(board: Scoreboard) -> Table:
     )
     if frame["note"].any():
         columns += (Column("Ghi chú", "note", is_text=True, wide=2.2),)
-    return Table(frame, columns, attachment=pd.concat([rows, board.others]) if len(board.others) else None)
+    told = " ".join(f"{row.target_name}: {moved(row)}" for row in targets if moved(row))
+    return Table(frame, columns, attachment=whole if len(board.others) else None, note=told)
 
 
 def draw(board: Scoreboard) -> Figure:
@@ -146,15 +174,25 @@ def draw(board: Scoreboard) -> Figure:
         return missing_figure(f"Không có chỉ tiêu nào cho năm {board.year}")
     names = [style.wrapped(name, BULLET - NAME - 0.2, 8.5) for name in board.targets["target_name"]]
     heights = [max(0.44, 0.16 * (name.count("\n") + 1) + 0.14) for name in names]
+    notes = [style.wrapped(moved(row), style.WIDTH - 2 * NAME, style.SMALL) for row in board.targets.itertuples()]
+    below = [
+        VERSION_LINE * len(board.beside(row)) + (NOTE_LINE * (note.count("\n") + 1) + 0.08 if note else 0)
+        for row, note in zip(board.targets.itertuples(), notes, strict=True)
+    ]
     top = 0.3
-    figure, axes = style.canvas(top + sum(heights) + 0.06)
+    figure, axes = style.canvas(top + sum(heights) + sum(below) + 0.06)
     for left, heading in ((NAME, "Chỉ tiêu"), (BULLET, "So với mục tiêu"), (TARGET, "Mục tiêu"), (VALUE, "Thực hiện")):
         axes.text(left, 0.14, heading, va="center", size=7.5, color=style.QUIET)
     axes.text(STATUS, 0.14, "Trạng thái", va="center", size=7.5, color=style.QUIET)
-    for row, name, height in zip(board.targets.itertuples(), names, heights, strict=True):
+    for row, name, height, note, more in zip(board.targets.itertuples(), names, heights, notes, below, strict=True):
         axes.plot([0, style.WIDTH], [top, top], color=style.RULE, linewidth=0.8)
         _line(axes, row, name, top + height / 2)
-        top += height
+        for place, other in enumerate(board.beside(row).itertuples()):
+            _version(axes, row, other, top + height / 2, top + height + VERSION_LINE * (place + 0.3))
+        if note:
+            end = top + height + more - 0.08
+            axes.text(NAME, end, note, va="bottom", size=style.SMALL, color=style.QUIET, linespacing=1.25)
+        top += height + more
     axes.plot([0, style.WIDTH], [top, top], color=style.RULE, linewidth=0.8)
     return figure
 
@@ -184,6 +222,21 @@ def _line(axes: Axes, row: object, name: str, middle: float) -> None:
         weight="normal" if sign != "?" else "bold",
     )
     axes.text(STATUS + 0.17, middle, word, va="center", color=colour, weight="bold")
+
+
+def _version(axes: Axes, row: object, other: object, middle: float, line: float) -> None:
+    """Another version of a moved target: a dotted mark on the bullet at `middle`, and its own judgement on a `line`."""
+    same_unit = other.unit_of_measure == row.unit_of_measure
+    if row.target_value and same_unit and other.target_value <= REACH * row.target_value:
+        mark = BULLET + BULLET_WIDTH * other.target_value / row.target_value / REACH
+        axes.plot([mark, mark], [middle - 0.14, middle + 0.14], color=style.INK, linewidth=1.2, linestyle=(0, (1, 1)))
+    sign, word, colour = STATUSES[other.status]
+    told = {"va": "center", "size": style.SMALL, "color": style.QUIET}
+    axes.text(BULLET, line, f"theo bản {other.target_version}, không áp dụng", **told)
+    axes.text(TARGET, line, target_text(other), **told)
+    family = "DejaVu Sans" if sign != "?" else None
+    axes.text(STATUS, line, sign, va="center", size=style.SMALL, color=colour, family=family)
+    axes.text(STATUS + 0.17, line, word, va="center", size=style.SMALL, color=colour)
 
 
 def _bullet(axes: Axes, row: object, middle: float, colour: str) -> None:

@@ -37,12 +37,18 @@ KINDS = frozenset(
         "heading_adopted",
         "returned",
         "dead_letter",
+        "published",
+        "changes_accepted",
+        "rolled_back",
+        "restated",
     }
 )
 OF_A_FILE = frozenset({"received", "refused", "held", "accepted", "confirmed", "duplicate"})
 """Kinds that tell of one file, which `source_hash` names."""
 OF_A_YEAR = frozenset({"extended", "locked", "unlocked", "explained", "waived", "waiver_ended"})
 """Kinds that are about a year, of a unit or of all."""
+OF_A_BUILD = frozenset({"published", "changes_accepted", "rolled_back", "restated"})
+"""Kinds that tell of what readers were given; they change nothing in any build."""
 YEARS = range(1900, 2200)
 """Years that an event can be about."""
 REVISION = "0001"
@@ -61,6 +67,10 @@ _NEEDED = {
     "explained": {"issue_id", "numbers", "code", "text"},
     "waived": {"rule", "until", "approver", "reason"},
     "waiver_ended": {"rule"},
+    "published": {"build", "base", "by"},
+    "changes_accepted": {"build", "base", "unexplained", "diff", "by", "reason"},
+    "rolled_back": {"build", "base", "by", "reason"},
+    "restated": {"build", "base", "table", "figure", "column", "from", "to", "cause", "by"},
 }
 _CHAINED = ("seq", "at", "kind", "key", "unit_code", "year", "source_hash")
 GUARDS = {
@@ -154,11 +164,14 @@ class Verification:
 class Register:
     """The log of events, in SQLite or PostgreSQL. Safe to share between threads; processes open their own."""
 
-    def __init__(self, engine: Engine, place: str, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, engine: Engine, place: str, secrets: tuple[str, ...] = (), until: datetime | None = None
+    ) -> None:
         """Use `open`."""
         self._engine = engine
         self._place = place
         self._secrets = secrets
+        self._until = until
 
     @classmethod
     def open(cls, url_or_path: str | Path) -> Self:
@@ -194,6 +207,10 @@ class Register:
             _EVENTS.metadata.create_all(connection)
         return register
 
+    def as_known(self, until: datetime) -> Self:
+        """The register as it stood at a moment (which counts): to be read only."""
+        return type(self)(self._engine, self._place, self._secrets, until)
+
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
@@ -210,6 +227,8 @@ class Register:
         Returns what was added, with its time. Other writers wait meanwhile.
         """
         now = datetime.now(UTC)
+        if self._until is not None:
+            raise ValueError("The register as it stood cannot be added to.")
         drawn = {row["key"]: (row, event) for event in reversed(list(events)) for row in [_row(event, now)]}
         if not drawn:
             return []
@@ -242,6 +261,8 @@ class Register:
             wanted = wanted.where(_EVENTS.c.unit_code == unit_code)
         if year is not None:
             wanted = wanted.where(_EVENTS.c.year == int(year))
+        if self._until is not None:
+            wanted = wanted.where(_EVENTS.c.at <= _moment(self._until))
         with self._transaction() as connection:
             rows = connection.execute(wanted).all()
         try:
@@ -479,7 +500,7 @@ def _row(event: Event, now: datetime) -> dict[str, object]:
     if at.tzinfo is None:
         raise ValueError(f"The time of event {event.key!r} has no time zone.")
     return {
-        "at": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "at": _moment(at),
         "kind": event.kind,
         "key": _storable(event.key),
         "unit_code": _storable(event.unit_code),
@@ -520,6 +541,11 @@ def _hash(previous: str, row: sa.RowMapping | dict[str, object]) -> str:
     """SHA-256 over the previous hash and the event's canonical JSON; the body goes in as the text that is stored."""
     chained = ",".join([*(f'"{name}":{_json(row[name])}' for name in _CHAINED), f'"body":{row["body"]}'])
     return hashlib.sha256(f"{previous}{{{chained}}}".encode()).hexdigest()
+
+
+def _moment(at: datetime) -> str:
+    """A moment as the log has it: texts are in the order of time."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _time(text: str) -> datetime:

@@ -1,5 +1,7 @@
 """The register as tables for the warehouse."""
 
+import json
+import os
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -12,6 +14,9 @@ from submissions.register.deadlines import Deadlines, obligations
 from submissions.register.log import Register
 from submissions.register.states import sendings
 from submissions.store import frame_table, write_table
+
+CAME = ("on_time", "late", "held", "received")
+"""States of obligations for which something came that lateness is told by; the others' would grow day by day."""
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 
@@ -99,13 +104,20 @@ def export(
     today: date,
     deadlines: Deadlines | None = None,
 ) -> None:
-    """Write `register/*.parquet` under `folder`: whole files, with the same bytes for the same events and day."""
+    """Write `register/*.parquet` under `folder`: whole files, with the same bytes for the same events.
+
+    The day decides on what is due; it is not counted from, so that nothing changes from one day to the next unless a
+    deadline passes. `anchor.json` beside them says up to which event they were told, and on which day.
+    """
+    anchor = register.anchor()
     deadlines = deadlines or Deadlines.read()
     sent = sendings(register, deadlines)
     sent = sent.assign(prepared_on=pd.to_datetime(sent["prepared_on"], format="%Y-%m-%d", errors="coerce").dt.date)
+    owed = obligations(register, units, years, today, deadlines)
+    came = owed["state"].isin(CAME)
     tables = {
         "sendings": (sent, SENDINGS),
-        "obligations": (obligations(register, units, years, today, deadlines), OBLIGATIONS),
+        "obligations": (owed.assign(days_late=owed["days_late"].where(came)), OBLIGATIONS),
         "explanations": (explanations(register), EXPLANATIONS),
         "waivers": (waivers(register), WAIVERS),
     }
@@ -113,3 +125,10 @@ def export(
     target.mkdir(parents=True, exist_ok=True)
     for name, (frame, schema) in tables.items():
         write_table(frame_table(frame, schema), target / f"{name}.parquet")
+    _write_anchor(target / "anchor.json", {"count": anchor.count, "hash": anchor.hash, "today": today.isoformat()})
+
+
+def _write_anchor(path: Path, told: dict[str, object]) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(told), encoding="utf-8")
+    draft.replace(path)

@@ -4,3 +4,4 @@ select
     cast(level_order as integer) as level_order,
     is_good_or_above
 from {{ ref('levels') }}
+where valid_to is null

@@ -1,8 +1,9 @@
--- The years of the regimes, and every year a report speaks of. A year before the first regime has none.
+-- The years of the regimes, and every year a report speaks of. A year before the first regime has none; a year's regime
+-- is the one in force on its 31 December, when ratings are decided.
 with recursive spanned as (
     select
-        min(valid_from_year) as year,
-        max(valid_from_year) as last_year
+        extract(year from min(valid_from)) as year,
+        extract(year from max(valid_from)) as last_year
     from {{ ref('regimes') }}
     union all
     select
@@ -36,12 +37,12 @@ select
     regimes.regime_name,
     regimes.guidance,
     regimes.legal_source,
-    regimes.is_text_confirmed,
+    regimes.is_confirmed as is_text_confirmed,
     changes.structure_note
 from years
 left join {{ ref('regimes') }} as regimes
     on
-        years.year >= regimes.valid_from_year
-        and (years.year <= regimes.valid_to_year or regimes.valid_to_year is null)
+        cast(cast(years.year as varchar) || '-12-31' as date) >= regimes.valid_from
+        and (cast(cast(years.year as varchar) || '-12-31' as date) < regimes.valid_to or regimes.valid_to is null)
 left join structures on years.year = structures.year
 left join {{ ref('structure_changes') }} as changes on structures.from_year = changes.from_year

@@ -1,5 +1,8 @@
 with facts as (
-    select * from {{ ref('stg_cell_meetings') }}
+    select
+        *,
+        {{ version_days('coalesce(held_on, make_date(year, least(greatest(month, 1), 12), 1))') }}
+    from {{ ref('stg_cell_meetings') }}
     where is_in_force and not is_held_back
 ),
 
@@ -9,7 +12,7 @@ organisations as (
         unit_code,
         org_code,
         grassroots_code
-    from {{ ref('dim_organisation_version') }}
+    from {{ ref('organisation_snapshot') }}
 )
 
 select
@@ -29,10 +32,13 @@ select
     facts.is_thematic,
     facts.points,
     facts.band,
-    facts.superior_attended
+    facts.superior_attended,
+    organisation_versions.organisation_version_key,
+    {{ is_version_clamped() }} as is_version_clamped
 from facts
 left join organisations
     on
         facts.year = organisations.year
         and facts.unit_code = organisations.unit_code
         and facts.cell_code = organisations.org_code
+{{ join_organisation_version('facts.unit_code', 'facts.cell_code') }}

@@ -1,5 +1,8 @@
 with facts as (
-    select * from {{ ref('stg_discipline_register') }}
+    select
+        *,
+        {{ version_days('decided_on') }}
+    from {{ ref('stg_discipline_register') }}
     where is_in_force and not is_held_back
 ),
 
@@ -17,7 +20,7 @@ organisations as (
         unit_code,
         org_code,
         grassroots_code
-    from {{ ref('dim_organisation_version') }}
+    from {{ ref('organisation_snapshot') }}
 )
 
 select
@@ -36,7 +39,11 @@ select
     facts.duty_related,
     facts.corruption,
     facts.decided_on,
-    facts.decision_no
+    facts.decision_no,
+    organisation_versions.organisation_version_key,
+    subject_versions.organisation_version_key as subject_organisation_version_key,
+    member_versions.member_version_key,
+    {{ is_version_clamped() }} as is_version_clamped
 from facts
 left join units on facts.year = units.year and facts.org_code = units.org_code
 left join organisations
@@ -44,3 +51,6 @@ left join organisations
         facts.year = organisations.year
         and units.unit_code = organisations.unit_code
         and facts.org_code = organisations.org_code
+{{ join_organisation_version('units.unit_code', 'facts.org_code') }}
+{{ join_organisation_version('units.unit_code', 'facts.subject_org_code', 'subject_versions') }}
+{{ join_member_version('facts.subject_member_key') }}

@@ -1,5 +1,8 @@
 with facts as (
-    select * from {{ ref('stg_hamlets') }}
+    select
+        *,
+        {{ version_days() }}
+    from {{ ref('stg_hamlets') }}
     where is_in_force and not is_held_back
 ),
 
@@ -9,7 +12,7 @@ organisations as (
         unit_code,
         org_code,
         grassroots_code
-    from {{ ref('dim_organisation_version') }}
+    from {{ ref('organisation_snapshot') }}
 )
 
 select
@@ -25,10 +28,13 @@ select
     facts.cell_code,
     organisations.grassroots_code,
     facts.members,
-    facts.local_members
+    facts.local_members,
+    organisation_versions.organisation_version_key,
+    {{ is_version_clamped() }} as is_version_clamped
 from facts
 left join organisations
     on
         facts.year = organisations.year
         and facts.unit_code = organisations.unit_code
         and facts.cell_code = organisations.org_code
+{{ join_organisation_version('facts.unit_code', 'facts.cell_code') }}

@@ -1,5 +1,8 @@
 with facts as (
-    select * from {{ ref('stg_inspections') }}
+    select
+        *,
+        {{ version_days('concluded_on') }}
+    from {{ ref('stg_inspections') }}
     where is_in_force and not is_held_back
 ),
 
@@ -9,7 +12,7 @@ organisations as (
         unit_code,
         org_code,
         grassroots_code
-    from {{ ref('dim_organisation_version') }}
+    from {{ ref('organisation_snapshot') }}
 )
 
 select
@@ -29,10 +32,17 @@ select
     facts.subject_member_key,
     facts.concluded_on,
     facts.violation_found,
-    facts.is_planned
+    facts.is_planned,
+    organisation_versions.organisation_version_key,
+    subject_versions.organisation_version_key as subject_organisation_version_key,
+    member_versions.member_version_key,
+    {{ is_version_clamped() }} as is_version_clamped
 from facts
 left join organisations
     on
         facts.year = organisations.year
         and facts.unit_code = organisations.unit_code
         and facts.conductor_code = organisations.org_code
+{{ join_organisation_version('facts.unit_code', 'facts.conductor_code') }}
+{{ join_organisation_version('facts.unit_code', 'facts.subject_org_code', 'subject_versions') }}
+{{ join_member_version('facts.subject_member_key') }}

@@ -1,5 +1,8 @@
 with facts as (
-    select * from {{ ref('stg_members') }}
+    select
+        *,
+        {{ version_days() }}
+    from {{ ref('stg_members') }}
     where is_in_force and not is_held_back
 ),
 
@@ -9,7 +12,7 @@ organisations as (
         unit_code,
         org_code,
         grassroots_code
-    from {{ ref('dim_organisation_version') }}
+    from {{ ref('organisation_snapshot') }}
 )
 
 select
@@ -34,7 +37,10 @@ select
     facts.school,
     facts.qualification,
     facts.theory,
-    facts.occupation
+    facts.occupation,
+    organisation_versions.organisation_version_key,
+    member_versions.member_version_key,
+    {{ is_version_clamped() }} as is_version_clamped
 from facts
 left join {{ ref('member_statuses') }} as statuses on facts.status = statuses.status
 left join organisations
@@ -42,3 +48,5 @@ left join organisations
         facts.year = organisations.year
         and facts.unit_code = organisations.unit_code
         and facts.cell_code = organisations.org_code
+{{ join_organisation_version('facts.unit_code', 'facts.cell_code') }}
+{{ join_member_version('facts.member_key') }}

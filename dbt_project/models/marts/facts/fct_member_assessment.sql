@@ -1,5 +1,8 @@
 with facts as (
-    select * from {{ ref('stg_member_assessments') }}
+    select
+        *,
+        {{ version_days() }}
+    from {{ ref('stg_member_assessments') }}
     where is_in_force and not is_held_back
 ),
 
@@ -9,7 +12,7 @@ organisations as (
         unit_code,
         org_code,
         grassroots_code
-    from {{ ref('dim_organisation_version') }}
+    from {{ ref('organisation_snapshot') }}
 ),
 
 levels as (
@@ -36,7 +39,10 @@ select
     facts.score,
     state_levels.level_code as state_level,
     facts.not_rated_reason,
-    final_levels.level_code is not null as is_rated
+    final_levels.level_code is not null as is_rated,
+    organisation_versions.organisation_version_key,
+    member_versions.member_version_key,
+    {{ is_version_clamped() }} as is_version_clamped
 from facts
 left join organisations
     on
@@ -47,3 +53,5 @@ left join levels as self_levels on facts.self_level = self_levels.level_name
 left join levels as proposed_levels on facts.proposed_level = proposed_levels.level_name
 left join levels as final_levels on facts.final_level = final_levels.level_name
 left join levels as state_levels on facts.state_level = state_levels.level_name
+{{ join_organisation_version('facts.unit_code', 'facts.cell_code') }}
+{{ join_member_version('facts.member_key') }}

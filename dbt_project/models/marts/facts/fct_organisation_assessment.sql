@@ -1,10 +1,13 @@
 with facts as (
-    select * from {{ ref('stg_organisation_assessments') }}
+    select
+        *,
+        {{ version_days() }}
+    from {{ ref('stg_organisation_assessments') }}
     where is_in_force and not is_held_back
 ),
 
 organisations as (
-    select * from {{ ref('dim_organisation_version') }}
+    select * from {{ ref('organisation_snapshot') }}
 ),
 
 levels as (
@@ -46,7 +49,9 @@ select
     facts.shortcomings,
     facts.shortcomings_fixed,
     facts.not_rated_reason,
-    final_levels.level_code is not null as is_rated
+    final_levels.level_code is not null as is_rated,
+    organisation_versions.organisation_version_key,
+    {{ is_version_clamped() }} as is_version_clamped
 from facts
 left join organisations
     on
@@ -56,3 +61,4 @@ left join organisations
 left join levels as self_levels on facts.self_level = self_levels.level_name
 left join levels as appraised_levels on facts.appraised_level = appraised_levels.level_name
 left join levels as final_levels on facts.final_level = final_levels.level_name
+{{ join_organisation_version('facts.unit_code', 'facts.org_code') }}

@@ -1,5 +1,8 @@
 with facts as (
-    select * from {{ ref('stg_programme_uptakes') }}
+    select
+        *,
+        {{ version_days() }}
+    from {{ ref('stg_programme_uptakes') }}
     where is_in_force and not is_held_back
 ),
 
@@ -9,7 +12,7 @@ organisations as (
         unit_code,
         org_code,
         grassroots_code
-    from {{ ref('dim_organisation_version') }}
+    from {{ ref('organisation_snapshot') }}
 )
 
 select
@@ -23,10 +26,13 @@ select
     organisations.grassroots_code,
     facts.document,
     facts.plan_on,
-    facts.in_inspection_programme
+    facts.in_inspection_programme,
+    organisation_versions.organisation_version_key,
+    {{ is_version_clamped() }} as is_version_clamped
 from facts
 left join organisations
     on
         facts.year = organisations.year
         and facts.unit_code = organisations.unit_code
         and facts.org_code = organisations.org_code
+{{ join_organisation_version('facts.unit_code', 'facts.org_code') }}

@@ -73,24 +73,36 @@ placed as (
         null as member_key,
         org_code
     from organisations
+),
+
+facts as (
+    select
+        *,
+        {{ version_days() }}
+    from placed
 )
 
 select
-    placed.record_id,
-    placed.source_hash,
-    placed.sheet,
-    placed.row,
-    placed.year,
-    placed.unit_code,
-    placed.subject_kind,
-    placed.member_key,
-    placed.org_code,
+    facts.record_id,
+    facts.source_hash,
+    facts.sheet,
+    facts.row,
+    facts.year,
+    facts.unit_code,
+    facts.subject_kind,
+    facts.member_key,
+    facts.org_code,
     versions.org_kind,
     versions.parent_code,
-    versions.grassroots_code
-from placed
-left join {{ ref('dim_organisation_version') }} as versions
+    versions.grassroots_code,
+    organisation_versions.organisation_version_key,
+    member_versions.member_version_key,
+    {{ is_version_clamped() }} as is_version_clamped
+from facts
+left join {{ ref('organisation_snapshot') }} as versions
     on
-        placed.year = versions.year
-        and placed.unit_code = versions.unit_code
-        and placed.org_code = versions.org_code
+        facts.year = versions.year
+        and facts.unit_code = versions.unit_code
+        and facts.org_code = versions.org_code
+{{ join_organisation_version('facts.unit_code', 'facts.org_code') }}
+{{ join_member_version('facts.member_key') }}

@@ -1,3 +1,25 @@
+{% set landed = source('findings', 'findings') %}
+{% set columns = [
+    'finding_id',
+    'rule_id',
+    'year',
+    'regime_id',
+    'severity',
+    'subject_kind',
+    'unit_code',
+    'org_code',
+    'member_key',
+    'reported',
+    'contradicted_by',
+    'message',
+    'innocent_explanation',
+    'ask_for',
+    'legal_source',
+    'exception',
+    'record_id_1',
+    'record_id_2'
+] %}
+
 select
     finding_id,
     rule_id,
@@ -17,4 +39,4 @@ select
     exception,
     record_id_1,
     record_id_2
-from {{ source('findings', 'findings') }}
+from {{ landed if is_landed('findings') else no_rows(columns) }}

@@ -1,3 +1,15 @@
+{% set landed = source('findings', 'rule_results') %}
+{% set columns = [
+    'rule_id',
+    'year',
+    'unit_code',
+    'tested',
+    'found',
+    'not_checked',
+    'status',
+    'reason'
+] %}
+
 select
     rule_id,
     cast(year as integer) as year,
@@ -7,4 +19,4 @@ select
     cast(not_checked as integer) as not_checked,
     status,
     reason
-from {{ source('findings', 'rule_results') }}
+from {{ landed if is_landed('rule_results') else no_rows(columns) }}

@@ -52,7 +52,7 @@ inner join cases
         and organisations.unit_code = cases.unit_code
         and organisations.org_code = cases.subject_org_code
         and cases.choice = 1
-left join {{ ref('dim_organisation_version') }} as versions
+left join {{ ref('organisation_snapshot') }} as versions
     on
         organisations.year = versions.year
         and organisations.unit_code = versions.unit_code

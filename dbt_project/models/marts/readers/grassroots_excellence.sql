@@ -6,7 +6,7 @@ with organisations as (
         org_name,
         org_kind,
         org_sector
-    from {{ ref('dim_organisation_version') }}
+    from {{ ref('organisation_snapshot') }}
     where is_grassroots
 ),
 

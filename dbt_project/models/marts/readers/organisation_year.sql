@@ -1,6 +1,6 @@
 -- One row per organisation and year: its own rating, and the evidence of itself and of everything below it.
 with organisations as (
-    select * from {{ ref('dim_organisation_version') }}
+    select * from {{ ref('organisation_snapshot') }}
 ),
 
 roll as (

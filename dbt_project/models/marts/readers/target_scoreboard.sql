@@ -39,7 +39,7 @@ grassroots as (
         year,
         unit_code,
         org_code
-    from {{ ref('dim_organisation_version') }}
+    from {{ ref('organisation_snapshot') }}
     where is_grassroots and (closed_on is null or extract(year from closed_on) >= year)
 ),
 
@@ -153,8 +153,8 @@ organisations as (
         sum(
             case when versions.org_kind = 'Chi bộ trực thuộc' and sectors.is_commune then 1 else 0 end
         ) as commune_cells
-    from {{ ref('dim_organisation_version') }} as versions
-    left join {{ ref('dim_organisation_version') }} as grassroots_versions
+    from {{ ref('organisation_snapshot') }} as versions
+    left join {{ ref('organisation_snapshot') }} as grassroots_versions
         on
             versions.year = grassroots_versions.year
             and versions.unit_code = grassroots_versions.unit_code
@@ -244,6 +244,9 @@ compared as (
         targets.target_value,
         targets.target_value_to,
         targets.unit_of_measure,
+        targets.target_text,
+        targets.is_moved,
+        targets.moved_note,
         (
             years.year >= targets.valid_from_year
             and (years.year <= targets.valid_to_year or targets.valid_to_year is null)
@@ -304,5 +307,8 @@ select
             end
         ),
         ''
-    ) as note
+    ) as note,
+    target_text,
+    coalesce(is_moved, false) as is_moved,
+    moved_note
 from compared

@@ -1,0 +1,9 @@
+select
+    succession_id,
+    effective_on,
+    kind,
+    old_code,
+    new_code,
+    share,
+    legal_source
+from {{ source('store', 'successions') }}

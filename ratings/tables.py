@@ -1,0 +1,375 @@
+"""The regulations as tables: regimes, levels, bands of points, caps and targets, each with its source and its days.
+
+They are the seeds of the warehouse, and the rules read the same files. What contradicts itself (two regimes for a year,
+a gap between them, a target without source) is refused whole, with every row named. ``valid_from`` is the first day,
+``valid_to`` the first day after; a year is governed by what is in force on its 31 December, when ratings are decided.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+SEEDS = Path(__file__).resolve().parents[1] / "dbt_project" / "seeds"
+"""Where the tables stand."""
+
+OPEN = date.max
+"""The end of what has none."""
+
+
+class TableError(ValueError):
+    """Tables that cannot be used; the message is Vietnamese and names file and line of every fault."""
+
+
+class _Row(BaseModel):
+    """A row of a table: what it says, from when to when, on what grounds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, str_min_length=1)
+
+    line: int = Field(exclude=True)
+    """Line of the file, for messages."""
+    legal_source: str
+    valid_from: date
+    valid_to: date | None = None
+    is_confirmed: bool
+    note: str | None = None
+
+    @property
+    def end(self) -> date:
+        """The first day on which the row does not hold any more."""
+        return self.valid_to or OPEN
+
+    def covers(self, year: int) -> bool:
+        """Whether the row holds for a year assessed."""
+        return self.valid_from <= date(year, 12, 31) < self.end
+
+    def meets(self, other: Self) -> bool:
+        """Whether both hold on some day."""
+        return self.valid_from < other.end and other.valid_from < self.end
+
+
+class Regime(_Row):
+    """A regulation with its guidance, and the years assessed under it."""
+
+    regime_id: str = Field(pattern=r"^QD\d+\w*$")
+    version: int = Field(ge=1)
+    regime_name: str
+    guidance: str
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.regime_id
+
+    @property
+    def name(self) -> str:
+        """What the regulation is called."""
+        return self.regime_name
+
+    @property
+    def last_year(self) -> int:
+        """The last year of which a day is its own."""
+        return (self.end - timedelta(days=1)).year
+
+
+class Level(_Row):
+    """One of the levels of the yearly rating."""
+
+    level_code: str
+    level_name: str
+    level_order: int = Field(ge=1)
+    is_good_or_above: bool
+    version: int = Field(ge=1)
+
+
+class SchemeLevel(_Row):
+    """What a level was called in a time."""
+
+    scheme_id: str
+    subject_kind: Literal["organisation", "member"]
+    level_code: str
+    scheme_level_name: str
+    is_former: bool
+    version: int = Field(ge=1)
+
+
+class Band(_Row):
+    """From how many points on a subject has which band."""
+
+    band_set: str
+    version: int = Field(ge=1)
+    band_code: str
+    band_name: str
+    points_from: Decimal = Field(ge=0, le=100)
+    points_below: Decimal | None = Field(default=None, gt=0, le=100)
+
+
+class Cap(_Row):
+    """How many may be rated excellent under a regime."""
+
+    regime_id: str
+    version: int = Field(ge=1)
+    base: Literal["A", "B", "C"]
+    base_is_confirmed: bool
+    cap_pct: int = Field(ge=1, le=100)
+    exception_cap_pct: int | None = Field(default=None, ge=1, le=100)
+    rounding: Literal["floor"]
+
+
+class Target(_Row):
+    """One version of a target."""
+
+    target_id: str
+    target_version: int = Field(ge=1)
+    target_name: str
+    programme: str
+    measure: str
+    comparison: Literal["gt", "ge", "between"]
+    target_value: Decimal = Field(ge=0)
+    target_value_to: Decimal | None = Field(default=None, ge=0)
+    unit_of_measure: str
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables, checked against each other."""
+
+    regimes: tuple[Regime, ...]
+    levels: tuple[Level, ...]
+    level_schemes: tuple[SchemeLevel, ...]
+    score_bands: tuple[Band, ...]
+    caps: tuple[Cap, ...]
+    targets: tuple[Target, ...]
+
+
+KINDS: dict[str, type[_Row]] = {
+    "regimes": Regime,
+    "levels": Level,
+    "level_schemes": SchemeLevel,
+    "score_bands": Band,
+    "caps": Cap,
+    "targets": Target,
+}
+"""The tables and what their rows are."""
+
+
+def read_tables(folder: Path = SEEDS) -> Tables:
+    """All tables; raises `TableError` that names every faulty row of all of them."""
+    problems: list[str] = []
+    rows = {name: _read(folder / f"{name}.csv", kind, problems) for name, kind in KINDS.items()}
+    tables = Tables(**rows)
+    # Rows that could not be read would be missed by the checks between rows.
+    if not problems:
+        problems += [problem for check in _CHECKS for problem in check(tables)]
+    if problems:
+        raise TableError("Bảng quy định không dùng được:\n" + "\n".join(f"- {problem}" for problem in problems))
+    return tables
+
+
+R = TypeVar("R", bound=_Row)
+
+
+def _read(path: Path, kind: type[R], problems: list[str]) -> tuple[R, ...]:
+    if not path.exists():
+        problems.append(f"{path.name}: không tìm thấy tệp trong {path.parent}")
+        return ()
+    rows = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            wanted = [name for name in kind.model_fields if name != "line"]
+            headings = reader.fieldnames or []
+            needed = [name for name in wanted if kind.model_fields[name].is_required() or name == "valid_to"]
+            wrong = [f"thiếu cột {name}" for name in needed if name not in headings]
+            wrong += [f"cột lạ “{name}”" for name in headings if name not in wanted]
+            wrong += [f"cột {name} có hai lần" for name in sorted({*headings}) if headings.count(name) > 1]
+            if wrong:
+                problems.append(f"{path.name}, dòng 1: {'; '.join(wrong)}")
+                return ()
+            for row in reader:
+                told = _row(row, kind, reader.line_num)
+                if isinstance(told, kind):
+                    rows.append(told)
+                else:
+                    problems += [f"{path.name}, dòng {reader.line_num}{problem}" for problem in told]
+    except (UnicodeDecodeError, csv.Error) as error:
+        problems.append(f"{path.name}: không đọc được như tệp CSV (UTF-8, dấu phẩy): {type(error).__name__}")
+        return ()
+    if not rows and not problems:
+        problems.append(f"{path.name}: không có dòng nào")
+    return tuple(rows)
+
+
+def _row(row: dict, kind: type[R], line: int) -> R | list[str]:
+    """The row, or what is wrong with it."""
+    if None in row or None in row.values():
+        return [": số ô khác số cột"]
+    try:
+        return kind.model_validate({name: value for name, value in row.items() if value.strip()} | {"line": line})
+    except ValidationError as error:
+        return [f", cột {fault['loc'][0]}: {_fault(fault)}" for fault in error.errors()]
+
+
+def _fault(fault: dict) -> str:
+    """What pydantic found, in Vietnamese."""
+    found = f"“{fault['input']}” "
+    context = fault.get("ctx", {})
+    match fault["type"]:
+        case "missing":
+            return "để trống"
+        case "literal_error":
+            return f"{found}không phải là một trong: {str(context['expected']).replace(' or ', ', ')}"
+        case kind if kind.startswith("date"):
+            return f"{found}không phải là ngày dạng yyyy-mm-dd"
+        case kind if kind.startswith("bool"):
+            return f"{found}không phải là true hoặc false"
+        case kind if kind.startswith(("int", "decimal")):
+            return f"{found}không phải là số{' nguyên' if kind.startswith('int') else ''}"
+        case "greater_than_equal" | "greater_than" | "less_than_equal":
+            sign = {"greater_than_equal": "ge", "greater_than": "gt", "less_than_equal": "le"}[fault["type"]]
+            words = {"ge": "không nhỏ hơn", "gt": "lớn hơn", "le": "không lớn hơn"}
+            return f"{found}phải {words[sign]} {context[sign]}"
+        case _:
+            return f"{found}không đúng khuôn"
+
+
+# --- checks between rows ---------------------------------------------------------------------------------------------
+
+
+def _day(day: date) -> str:
+    return f"{day:%d/%m/%Y}"
+
+
+def _at(name: str, *rows: _Row) -> str:
+    return f"{name}.csv, " + " và ".join(f"dòng {row.line}" for row in rows)
+
+
+def _backwards(tables: Tables) -> Iterator[str]:
+    for name in KINDS:
+        for row in getattr(tables, name):
+            if row.end <= row.valid_from:
+                yield f"{_at(name, row)}: hết hiệu lực ({_day(row.end)}) không sau ngày có hiệu lực"
+
+
+def _doubled(tables: Tables) -> Iterator[str]:
+    """Two rows with one key."""
+    keys: dict[str, Sequence[str]] = {
+        "regimes": ["regime_id"],
+        "levels": ["level_code", "version"],
+        "level_schemes": ["scheme_id", "subject_kind", "scheme_level_name"],
+        "score_bands": ["band_set", "version", "band_code"],
+        "caps": ["regime_id", "version"],
+        "targets": ["target_id", "target_version"],
+    }
+    for name, key in keys.items():
+        for one, other in combinations(getattr(tables, name), 2):
+            if all(getattr(one, part) == getattr(other, part) for part in key):
+                told = ", ".join(str(getattr(one, part)) for part in key)
+                yield f"{_at(name, one, other)}: trùng khóa ({told})"
+
+
+def _regimes(tables: Tables) -> Iterator[str]:
+    """One regime a year: none has two, none between two has none."""
+    ordered = sorted(tables.regimes, key=lambda regime: (regime.valid_from, regime.end))
+    for one, other in combinations(ordered, 2):
+        if other.valid_from.year <= one.last_year:
+            yield (
+                f"{_at('regimes', one, other)}: năm {other.valid_from.year} có hai quy định "
+                f"({one.id} và {other.id}), từ ngày {_day(other.valid_from)}"
+            )
+    for one, other in pairwise(ordered):
+        if one.end < other.valid_from:
+            last = _day(other.valid_from - timedelta(days=1))
+            yield (
+                f"{_at('regimes', one, other)}: không có quy định nào từ ngày {_day(one.end)} đến ngày {last} "
+                f"(giữa {one.id} và {other.id})"
+            )
+
+
+def _overlaps(name: str, rows: Iterable[_Row], of: Callable[[_Row], tuple], what: str) -> Iterator[str]:
+    """Rows of one thing that hold on the same day."""
+    for one, other in combinations(rows, 2):
+        if of(one) == of(other) and one.meets(other):
+            first = _day(max(one.valid_from, other.valid_from))
+            told = ", ".join(map(str, of(one)))
+            yield f"{_at(name, one, other)}: hai bản của {what} {told} cùng có hiệu lực từ ngày {first}"
+
+
+def _targets(tables: Tables) -> Iterator[str]:
+    yield from _overlaps("targets", tables.targets, lambda row: (row.target_id,), "chỉ tiêu")
+    ordered = sorted(tables.targets, key=lambda row: (row.target_id, row.target_version))
+    for one, other in pairwise(ordered):
+        if one.target_id == other.target_id and other.valid_from < one.valid_from:
+            yield f"{_at('targets', one, other)}: bản sau của chỉ tiêu {one.target_id} có hiệu lực trước bản trước"
+    for row in tables.targets:
+        if (row.comparison == "between") != (row.target_value_to is not None):
+            yield f"{_at('targets', row)}, cột target_value_to: chỉ và phải có khi comparison là between"
+        elif row.target_value_to is not None and row.target_value_to < row.target_value:
+            yield f"{_at('targets', row)}, cột target_value_to: nhỏ hơn target_value"
+        if row.unit_of_measure == "%" and row.target_value > 100:
+            yield f"{_at('targets', row)}, cột target_value: tỷ lệ quá 100%"
+
+
+def _bands(tables: Tables) -> Iterator[str]:
+    sets: dict[tuple[str, int], list[Band]] = {}
+    for row in tables.score_bands:
+        sets.setdefault((row.band_set, row.version), []).append(row)
+    for (name, version), bands in sets.items():
+        ordered = sorted(bands, key=lambda band: band.points_from)
+        scale = f"thang {name}, bản {version}"
+        if ordered[0].points_from != 0:
+            yield f"{_at('score_bands', ordered[0])}: {scale} không bắt đầu từ 0 điểm"
+        if ordered[-1].points_below is not None:
+            yield f"{_at('score_bands', ordered[-1])}: {scale} không phủ hết đến 100 điểm (points_below phải để trống)"
+        for one, other in pairwise(ordered):
+            if one.points_below != other.points_from:
+                until = "100" if one.points_below is None else f"{one.points_below:f}"
+                fault = "hở" if one.points_below is not None and one.points_below < other.points_from else "chồng nhau"
+                yield f"{_at('score_bands', one, other)}: {scale} {fault} từ {until} đến {other.points_from:f} điểm"
+        if len({(band.valid_from, band.valid_to) for band in bands}) > 1:
+            yield f"{_at('score_bands', *ordered)}: các mức của {scale} không cùng thời gian hiệu lực"
+    firsts = [bands[0] for bands in sets.values()]
+    yield from _overlaps("score_bands", firsts, lambda row: (row.band_set,), "thang")
+
+
+def _caps(tables: Tables) -> Iterator[str]:
+    regimes = {regime.id: regime for regime in tables.regimes}
+    yield from _overlaps("caps", tables.caps, lambda row: (row.regime_id,), "trần xuất sắc của")
+    for row in tables.caps:
+        if row.regime_id not in regimes:
+            yield f"{_at('caps', row)}, cột regime_id: không có quy định {row.regime_id} trong regimes.csv"
+        elif row.valid_from < regimes[row.regime_id].valid_from or row.end > regimes[row.regime_id].end:
+            yield f"{_at('caps', row)}: ngoài thời gian áp dụng của {row.regime_id} trong regimes.csv"
+        if row.exception_cap_pct is not None and row.exception_cap_pct < row.cap_pct:
+            yield f"{_at('caps', row)}, cột exception_cap_pct: nhỏ hơn cap_pct"
+
+
+def _levels(tables: Tables) -> Iterator[str]:
+    codes = {row.level_code for row in tables.levels}
+    for row in tables.level_schemes:
+        if row.level_code not in codes:
+            yield f"{_at('level_schemes', row)}, cột level_code: không có mức {row.level_code} trong levels.csv"
+    yield from _overlaps("levels", tables.levels, lambda row: (row.level_code,), "mức")
+    ordered = sorted((row for row in tables.levels if row.valid_to is None), key=lambda row: row.level_order)
+    if [row.level_order for row in ordered] != list(range(1, len(ordered) + 1)):
+        yield f"{_at('levels', *ordered)}: thứ tự mức (level_order) phải là 1, 2, 3, ... mỗi số một lần"
+    for one, other in pairwise(ordered):
+        if other.is_good_or_above and not one.is_good_or_above:
+            yield f"{_at('levels', one, other)}: mức kém hơn được tính là tốt trở lên mà mức trên thì không"
+
+
+_CHECKS: tuple[Callable[[Tables], Iterator[str]], ...] = (
+    _backwards,
+    _doubled,
+    _regimes,
+    _targets,
+    _bands,
+    _caps,
+    _levels,
+)

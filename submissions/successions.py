@@ -1,0 +1,215 @@
+"""What became of organisations when they were renamed, merged, split, dissolved or put under another parent."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from submissions.units import ListError, read_list
+
+SUCCESSIONS = ("succession_id", "effective_on", "kind", "old_code", "new_code", "share", "legal_source")
+
+KINDS = ("renamed", "merged", "split", "dissolved", "new_parent")
+
+ENDING = frozenset({"renamed", "merged", "split", "dissolved"})
+"""Kinds after which the old code is no longer used, unless one of its rows leads to itself."""
+
+EARLIEST = date(1930, 2, 3)
+"""The day the Party was founded; no structure is older."""
+
+PLACES = 6
+"""Decimal places of a share; thirds are written 0.333333, 0.333333, 0.333334."""
+
+COMPOSED_PLACES = 18
+"""Decimal places of shares multiplied along a chain: as many as the warehouse keeps, so that nothing is rounded."""
+
+Problem = tuple[int, str, str]
+"""Line of the file, column, what is wrong with it."""
+
+
+def read_successions(path: Path) -> pd.DataFrame:
+    """The list of successions (`SUCCESSIONS`), no rows where there is none; shares are Decimals.
+
+    Raises `ListError` that names everything wrong in the file. For kind ``new_parent`` `new_code` is the new parent,
+    for the others the successor. Whether codes exist is for the warehouse to say: units may not have sent them yet.
+    """
+    frame = read_list(path, SUCCESSIONS, ()).astype(object)
+    frame = frame.where(frame.notna(), None)
+    if path.exists():
+        found = list(pd.read_csv(path, nrows=0, encoding="utf-8-sig", skipinitialspace=True).columns)
+        if missing := [column for column in SUCCESSIONS if column not in found]:
+            raise ListError(f"{path}: thiếu cột {', '.join(missing)}; tìm thấy: {', '.join(found)}.")
+    frame = frame.assign(line=[position + 2 for position in frame.index])
+    problems = list(_wrong_cells(frame))
+    frame["effective_on"] = frame["effective_on"].map(_day).astype(object)
+    # Only a split has to say its shares.
+    frame["share"] = frame["share"].where(frame["share"].notna() | (frame["kind"] == "split"), "1").map(_share)
+    # What rows say together makes sense only where each of them does.
+    broken = {line for line, _, _ in problems}
+    unclear = set(frame.loc[frame["line"].isin(broken), "old_code"])
+    whole = frame[~frame["old_code"].isin(unclear) & frame["old_code"].notna()]
+    problems += [*_wrong_groups(whole), *_wrong_lives(whole)]
+    circles = list(_circles(whole))
+    problems += circles or _too_deep(whole)
+    if problems:
+        raise ListError(_message(path, problems))
+    return frame[list(SUCCESSIONS)].sort_values(["effective_on", "old_code", "new_code"], ignore_index=True)
+
+
+def _message(path: Path, problems: list[Problem]) -> str:
+    told = [
+        f"{path}, dòng {line}{f', cột {column}' if column else ''}: {what}"
+        for line, column, what in sorted(set(problems))
+    ]
+    return told[0] if len(told) == 1 else "\n".join([f"{path}: {len(told)} chỗ sai.", *told])
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text and len(text) == len("2025-07-01") else None
+    except ValueError:
+        return None
+
+
+def _share(text: str | None) -> Decimal | None:
+    try:
+        share = Decimal(text.replace(",", ".")) if text else None
+    except InvalidOperation:
+        return None
+    return share if share is not None and share.is_finite() else None
+
+
+def _wrong_cells(frame: pd.DataFrame) -> Iterator[Problem]:
+    for row in frame.to_dict("records"):
+        line, kind, share = row["line"], row["kind"], row["share"]
+        for column in ("succession_id", "effective_on", "kind", "old_code", "legal_source"):
+            if not row[column]:
+                why = ": thiếu căn cứ pháp lý" if column == "legal_source" else ""
+                yield line, column, f"để trống{why}."
+        day = _day(row["effective_on"])
+        if row["effective_on"] and day is None:
+            yield line, "effective_on", f"“{row['effective_on']}” không phải là ngày; cần ngày dạng yyyy-mm-dd."
+        elif day and day <= EARLIEST:
+            yield line, "effective_on", f"“{row['effective_on']}” sớm hơn ngày thành lập Đảng."
+        if kind and kind not in KINDS:
+            yield line, "kind", f"“{kind}” không phải là một loại thay đổi; các loại: {', '.join(KINDS)}."
+        if kind == "dissolved" and row["new_code"]:
+            yield line, "new_code", "tổ chức giải thể (dissolved) không có tổ chức kế thừa, phải để trống."
+        elif kind in KINDS and kind != "dissolved" and not row["new_code"]:
+            yield line, "new_code", "để trống; chỉ loại dissolved mới không có tổ chức kế thừa."
+        if kind in {"renamed", "new_parent"} and row["old_code"] and row["old_code"] == row["new_code"]:
+            yield line, "new_code", f"“{row['new_code']}” trùng với old_code."
+        if share is None:
+            if kind == "split":
+                yield line, "share", "để trống; tách (split) phải ghi tỉ lệ của từng phần."
+            continue
+        read = _share(share)
+        if read is None:
+            yield line, "share", f"“{share}” không phải là số."
+        elif not 0 < read <= 1:
+            yield line, "share", f"“{share}” phải lớn hơn 0 và không quá 1."
+        elif -read.normalize().as_tuple().exponent > PLACES:
+            yield line, "share", f"“{share}” có hơn {PLACES} chữ số thập phân."
+
+
+def _wrong_groups(frame: pd.DataFrame) -> Iterator[Problem]:
+    """Rows of one old code and one day."""
+    for (code, day), rows in frame.groupby(["old_code", "effective_on"], sort=True):
+        lines = ", ".join(str(line) for line in rows["line"])
+        first = int(rows["line"].iloc[0])
+        told = f"mã {code} ngày {day:%d/%m/%Y} (các dòng {lines})"
+        for line in rows.loc[rows["new_code"].duplicated() & rows["new_code"].notna(), "line"]:
+            yield int(line), "new_code", f"{told}: cùng một cặp mã cũ, mã mới được ghi hai lần."
+        kinds = sorted(set(rows["kind"]))
+        if len(kinds) > 1:
+            yield first, "kind", f"{told}: các loại thay đổi mâu thuẫn nhau: {', '.join(kinds)}."
+            continue
+        if kinds != ["split"] and len(rows) > 1:
+            yield first, "new_code", f"{told}: chỉ tách (split) mới có nhiều nơi nhận."
+        elif kinds == ["split"] and len(rows) == 1:
+            yield first, "new_code", f"{told}: tách (split) phải có ít nhất hai nơi nhận."
+        total = sum(rows["share"], Decimal(0))
+        if total != 1:
+            shown = f"{total.normalize():f}".replace(".", ",")
+            yield first, "share", f"{told}: tổng tỉ lệ là {shown}, phải đúng bằng 1."
+
+
+def _wrong_lives(frame: pd.DataFrame) -> Iterator[Problem]:
+    """Codes that are used after their end: an overlap, or a gap in the chain."""
+    ends: dict[str, tuple[date, int]] = {}
+    for (code, day), rows in frame.groupby(["old_code", "effective_on"], sort=True):
+        if code in ends:
+            ended, line = ends[code]
+            for again in rows["line"]:
+                yield int(again), "old_code", f"{code} đã thôi tồn tại từ ngày {ended:%d/%m/%Y} (dòng {line})."
+        elif set(rows["kind"]) <= ENDING and code not in set(rows["new_code"]):
+            ends[code] = day, int(rows["line"].iloc[0])
+    for row in frame.to_dict("records"):
+        ended, line = ends.get(row["new_code"], (None, 0))
+        if ended is not None and ended < row["effective_on"]:
+            yield (
+                row["line"],
+                "new_code",
+                f"chuỗi kế thừa bị đứt: {row['new_code']} đã thôi tồn tại từ ngày {ended:%d/%m/%Y} (dòng {line}).",
+            )
+
+
+def _circles(frame: pd.DataFrame) -> Iterator[Problem]:
+    """Codes that become themselves by way of others, and parents that stand below themselves."""
+    linked = frame[frame["new_code"].notna() & (frame["new_code"] != frame["old_code"])]
+    successors = linked[linked["kind"] != "new_parent"]
+    yield from _circles_in(successors, "vòng lặp trong chuỗi kế thừa")
+    moves = linked[linked["kind"] == "new_parent"].sort_values("effective_on", kind="stable")
+    for day in sorted(set(moves["effective_on"])):
+        in_force = moves[moves["effective_on"] <= day].drop_duplicates("old_code", keep="last")
+        yield from _circles_in(in_force, f"vòng lặp cấp trên, cấp dưới từ ngày {day:%d/%m/%Y}")
+
+
+def _circles_in(rows: pd.DataFrame, what: str) -> Iterator[Problem]:
+    edges: dict[str, dict[str, int]] = {}
+    for row in rows.to_dict("records"):
+        edges.setdefault(row["old_code"], {})[row["new_code"]] = row["line"]
+    # What leads nowhere is no part of a circle; nor is what nothing leads to.
+    while True:
+        reached = {new for targets in edges.values() for new in targets}
+        left = {
+            old: kept
+            for old, targets in edges.items()
+            if old in reached and (kept := {new: line for new, line in targets.items() if new in edges})
+        }
+        if left == edges:
+            break
+        edges = left
+    codes = ", ".join(sorted(edges))
+    for targets in edges.values():
+        for line in targets.values():
+            yield line, "new_code", f"{what}: {codes}."
+
+
+def _too_deep(frame: pd.DataFrame) -> Iterator[Problem]:
+    """Chains of splits whose multiplied shares have more places than are kept. The list has no circles."""
+    groups: dict[str, list[tuple[date, list[dict]]]] = {}
+    for (code, day), rows in frame[frame["kind"].isin(ENDING)].groupby(["old_code", "effective_on"], sort=True):
+        groups.setdefault(code, []).append((day, rows.to_dict("records")))
+
+    @cache
+    def places_from(code: str | None, after: date) -> int:
+        """The most places that shares multiplied from `code` on have."""
+        day, rows = next(((day, rows) for day, rows in groups.get(code, []) if day > after), (None, []))
+        # What stays itself goes on with what came later, others with what came that day.
+        return max(
+            (
+                max(0, -row["share"].normalize().as_tuple().exponent)
+                + places_from(row["new_code"], day if row["new_code"] == code else day - timedelta(days=1))
+                for row in rows
+            ),
+            default=0,
+        )
+
+    for code, ((_, rows), *_) in groups.items():
+        if places_from(code, EARLIEST) > COMPOSED_PLACES:
+            why = f"tích các tỉ lệ dọc chuỗi kế thừa từ {code} có hơn {COMPOSED_PLACES} chữ số thập phân."
+            yield rows[0]["line"], "share", why

@@ -1,0 +1,134 @@
+"""The dictionary: what readers of the warehouse find without a network, written from what is there."""
+
+import csv
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestration import dictionary
+from orchestration.settings import Folders
+from reports.packs import PACKS
+from submissions.form_set import load_form_sets
+
+LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}
+"""Tags that make a browser fetch something."""
+
+
+class Loads(HTMLParser):
+    """What a page makes a browser fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._style = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._style = tag == "style"
+        given = dict(attrs)
+        if tag in LOADED and given.get(LOADED[tag]):
+            self.found.append(str(given[LOADED[tag]]))
+        self.found += re.findall(r"url\(([^)]*)\)", given.get("style") or "")
+
+    def handle_data(self, data: str) -> None:
+        if self._style:
+            self.found += re.findall(r"url\(([^)]*)\)|@import\s+(\S+)", data)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> Path:
+    """The dictionary of an empty data directory: it tells of the code, not of what was sent."""
+    before = dict(os.environ)
+    folder = tmp_path_factory.mktemp("từ điển")
+    first = dictionary.write(Folders(folder / "data"), folder / "docs")
+    assert first == folder / "docs" / "index.html"
+    assert dict(os.environ) == before
+    return folder / "docs"
+
+
+@pytest.fixture(scope="module")
+def lines(pages) -> list[dict[str, str]]:
+    with (pages / "bieu-vao-kho.csv").open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_no_page_of_the_dictionary_loads_anything_from_the_net(pages):
+    written = sorted(path.name for path in pages.iterdir())
+    assert written == ["bieu-vao-kho.csv", "bieu-vao-kho.html", "index.html", "kho.html"]
+    for page in pages.glob("*.html"):
+        loads = Loads()
+        loads.feed(page.read_text("utf-8"))
+        outside = [found for found in loads.found if not str(found).strip("'\"").startswith(("data:", "#"))]
+        assert not outside, (page.name, outside[:3])
+
+
+def test_the_first_page_leads_to_every_other(pages):
+    links = set(re.findall(r'href="([^"]+)"', (pages / "index.html").read_text("utf-8")))
+    assert links == {path.name for path in pages.iterdir()} - {"index.html"}
+
+
+def test_every_heading_of_every_form_is_told_with_where_it_goes_or_why_not(lines):
+    told = {(line["Bộ biểu"], line["Biểu"], line["Tiêu đề"]) for line in lines}
+    assert told == {
+        (form_set.form_set, f"{form.title}. {form.name}", column.heading)
+        for form_set in load_form_sets().values()
+        for form in form_set.forms
+        for column in form.columns
+    }
+    assert all(bool(line["Cột"]) != bool(line["Ghi chú"]) for line in lines)
+    assert all(line["Heading"].isascii() and line["Column"].isascii() for line in lines)
+    assert all(line["Ý nghĩa"] for line in lines if line["Cột"])
+
+
+@pytest.mark.parametrize(
+    ("form", "heading", "column"),
+    [
+        ("Biểu 5. Xếp loại đảng viên", "Cấp có thẩm quyền quyết định", "fct_member_assessment.final_level"),
+        ("Biểu 5. Xếp loại đảng viên", "Cấp có thẩm quyền quyết định", "grassroots_excellence.xs"),
+        ("Biểu 2. Danh sách tổ chức đảng", "Mã cấp trên trực tiếp", "organisation_year.parent_code"),
+        ("Biểu 6. Sinh hoạt chi bộ", "Sinh hoạt chuyên đề", "organisation_year.meetings_thematic"),
+        ("Biểu 3. Danh sách đảng viên", "Ngày sinh", "fct_member.birth_year"),
+    ],
+)
+def test_a_heading_feeds_the_columns_that_the_sql_makes_of_it(lines, form, heading, column):
+    fed = {
+        f"{line['Bảng']}.{line['Cột']}"
+        for line in lines
+        if line["Bộ biểu"] == "B12-2021" and (line["Biểu"], line["Tiêu đề"]) == (form, heading)
+    }
+    assert column in fed
+
+
+def test_names_of_persons_feed_nothing(lines):
+    names = [line for line in lines if line["Tiêu đề"] == "Họ và tên"]
+    assert names
+    assert not any(line["Cột"] or line["Lưu trong kho gốc"] for line in names)
+
+
+def test_the_exposures_are_those_of_the_packs_as_they_are_now():
+    written = dictionary.EXPOSURES.read_text(encoding="utf-8")
+
+    assert written == dictionary.exposures(), "chạy: make docs"
+    told = {one["name"]: one["depends_on"] for one in yaml.safe_load(written)["exposures"]}
+    for pack in PACKS.values():
+        name = pack.name.replace("-", "_")
+        assert told[name] == [f"ref('{table}')" for table in pack.tables]
+        assert len([one for one in told if one.startswith(f"{name}__")]) == len(pack.charts)
+
+
+def test_the_command_writes_the_dictionary_into_the_data_directory(thucchat, tmp_path):
+    result = thucchat("--data", tmp_path, "docs")
+
+    assert result.returncode == 0, result.stderr
+    assert str(tmp_path / "docs" / "index.html") in result.stdout
+    assert (tmp_path / "docs" / "kho.html").stat().st_size > 100_000
+
+
+def test_a_project_that_dbt_cannot_read_is_told_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(dictionary, "DBT", tmp_path)
+    with pytest.raises(dictionary.ProblemError, match="dbt không lập được từ điển"):
+        dictionary.write(Folders(tmp_path / "data"), tmp_path / "docs")
+    assert not (tmp_path / "docs").exists()
