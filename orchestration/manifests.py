@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -16,6 +15,7 @@ import duckdb
 
 from orchestration.problems import ProblemError
 from orchestration.settings import PROJECT, Folders, settings
+from submissions.store import hash_bytes, write_aside
 
 CODE = ("dbt_project", "submissions", "ratings", "expectations")
 """Folders whose files decide what is in the warehouse, and what is asked of it."""
@@ -89,12 +89,7 @@ class Manifest:
     def write(self, folder: Path) -> Path:
         """Write it into `folder`: aside, made durable, renamed."""
         path = folder / f"{self.build_id}.json"
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        with aside.open("w", encoding="utf-8") as file:
-            json.dump(asdict(self), file, ensure_ascii=False, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
+        write_aside(path, json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True).encode())
         return path
 
     @classmethod
@@ -154,7 +149,7 @@ def gather(folders: Folders, store: Path, *, as_known: date | None = None) -> di
             "sendings": _sendings(connection, store, files),
             "schemas": {place: told for (place, stem), told in files.items() if stem == SCHEMA},
             "register": _register(connection, store),
-            "lists": {path.stem: _hash(path.read_bytes()) for path in sorted(store.glob("*.parquet"))},
+            "lists": {path.stem: hash_bytes(path.read_bytes()) for path in sorted(store.glob("*.parquet"))},
             "code": dict(_code()),
             "seeds": dict(_seeds()),
             "engines": {name: version(name) for name in ENGINES},
@@ -168,7 +163,7 @@ def _file_hashes(store: Path) -> dict[tuple[str, str], str]:
     """By folder and stem: the hash of each file that is written once."""
     paths = sorted([*store.glob("forms/*/*.parquet"), *store.glob("counts/*.parquet")])
     with ThreadPoolExecutor(4) as readers:
-        hashes = readers.map(lambda path: _hash(path.read_bytes()), paths)
+        hashes = readers.map(lambda path: hash_bytes(path.read_bytes()), paths)
         return {
             (path.parent.relative_to(store).as_posix(), path.stem): told
             for path, told in zip(paths, hashes, strict=True)
@@ -182,7 +177,7 @@ def _sendings(
     for source_hash, unit_code, year, *rest in _rows(
         connection, store, "submissions/*.parquet", "source_hash, unit_code, year, * exclude (received_at, file_name)"
     ):
-        about = {"unit_code": unit_code, "year": year, "files": {"submissions": _hash(repr(rest).encode())}}
+        about = {"unit_code": unit_code, "year": year, "files": {"submissions": hash_bytes(repr(rest).encode())}}
         found[source_hash] = about
     for (place, stem), told in files.items():
         if stem != SCHEMA:
@@ -218,7 +213,7 @@ def _register(connection: duckdb.DuckDBPyConnection, store: Path) -> dict[str, s
             continue
         columns = "* exclude (receipt_no, received_at, decided_at)" if path.stem == "sendings" else "*"
         rows = _rows(connection, store, f"register/{path.name}", columns)
-        told[path.stem] = _hash("\n".join(map(repr, rows)).encode())
+        told[path.stem] = hash_bytes("\n".join(map(repr, rows)).encode())
     return told
 
 
@@ -243,12 +238,12 @@ def _code() -> tuple[tuple[str, str], ...]:
 @cache
 def _seeds() -> tuple[tuple[str, str], ...]:
     """Seeds one by one, for telling which one changed; they are part of the code, too."""
-    return tuple((path.stem, _hash(path.read_bytes())) for path in source_files(SEEDS) if path.suffix == ".csv")
+    return tuple((path.stem, hash_bytes(path.read_bytes())) for path in source_files(SEEDS) if path.suffix == ".csv")
 
 
 def _hash_of_files(paths: Iterable[Path]) -> str:
-    lines = (f"{path.relative_to(PROJECT).as_posix()} {_hash(path.read_bytes())}" for path in paths)
-    return _hash("\n".join(lines).encode())
+    lines = (f"{path.relative_to(PROJECT).as_posix()} {hash_bytes(path.read_bytes())}" for path in paths)
+    return hash_bytes("\n".join(lines).encode())
 
 
 def source_files(*folders: str) -> Iterator[Path]:
@@ -257,10 +252,6 @@ def source_files(*folders: str) -> Iterator[Path]:
         for path in sorted((PROJECT / folder).rglob("*")):
             if path.is_file() and GENERATED.isdisjoint(path.relative_to(PROJECT).parts) and path.suffix != ".pyc":
                 yield path
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _member_key_id(folders: Folders) -> str:
@@ -272,7 +263,9 @@ def _member_key_id(folders: Folders) -> str:
 def _register_as_told(folders: Folders, store: Path) -> dict[str, object]:
     anchor = store / "register" / "anchor.json"
     told = json.loads(anchor.read_text(encoding="utf-8")) if anchor.exists() else {"count": 0, "hash": "", "today": ""}
-    lists = {name: _hash((folders.data / name).read_bytes()) for name in CALENDAR if (folders.data / name).exists()}
+    lists = {
+        name: hash_bytes((folders.data / name).read_bytes()) for name in CALENDAR if (folders.data / name).exists()
+    }
     return {**told, "lists": lists}
 
 
@@ -298,7 +291,7 @@ def archive_into(folder: Path, store: Path) -> dict[str, str]:
     kept = {}
     for path in sorted([*store.glob("*.parquet"), *store.glob("register/*.parquet")]):
         content = path.read_bytes()
-        kept[path.relative_to(store).as_posix()] = name = f"{_hash(content)[:32]}.parquet"
+        kept[path.relative_to(store).as_posix()] = name = f"{hash_bytes(content)[:32]}.parquet"
         (folder / name).write_bytes(content)
     for place in CHANGEABLE:
         if any(store.glob(f"{place}/*.parquet")):
@@ -308,7 +301,7 @@ def archive_into(folder: Path, store: Path) -> dict[str, str]:
                 connection.execute(
                     f"copy (select {', '.join(ISSUE_COLUMNS)} from {source} order by all) to {_quoted(aside)}"
                 )
-            kept[f"{place}/{place}.parquet"] = name = f"{_hash(aside.read_bytes())[:32]}.parquet"
+            kept[f"{place}/{place}.parquet"] = name = f"{hash_bytes(aside.read_bytes())[:32]}.parquet"
             aside.replace(folder / name)
     return kept
 

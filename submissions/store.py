@@ -188,7 +188,7 @@ class Store:
         """Keep the bytes as they came."""
         path = self.originals / f"{source_hash}{suffix}"
         if not path.exists():
-            _write_aside(path, content)
+            write_aside(path, content)
             os.chmod(path, 0o400)
 
     def find(self, folder: Path, source_hash: str) -> Path | None:
@@ -282,8 +282,8 @@ def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write Parquet aside and rename it: a file that has its name is whole."""
-    _write_aside(path, _encoded(table))
+    """Write Parquet by `write_aside`."""
+    write_aside(path, _encoded(table))
 
 
 @contextmanager
@@ -294,7 +294,7 @@ def writing() -> Iterator[Callable[[pa.Table, Path], None]]:
     """
     with ThreadPoolExecutor(1) as disk:
         written: list[Future[None]] = []
-        yield lambda table, path: written.append(disk.submit(_write_aside, path, _encoded(table)))
+        yield lambda table, path: written.append(disk.submit(write_aside, path, _encoded(table)))
         for one in written:
             one.result()
 
@@ -306,7 +306,8 @@ def _encoded(table: pa.Table) -> pa.Buffer:
     return sink.getvalue()
 
 
-def _write_aside(path: Path, content: bytes | pa.Buffer) -> None:
+def write_aside(path: Path, content: bytes | pa.Buffer) -> None:
+    """Write a file under another name, make it safe on disk, and give it its own: a file that has its name is whole."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("wb") as file:
         file.write(content)

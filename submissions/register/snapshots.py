@@ -1,7 +1,6 @@
 """The register as tables for the warehouse."""
 
 import json
-import os
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -13,7 +12,7 @@ from submissions.register.answers import explanations, waivers
 from submissions.register.deadlines import Deadlines, obligations
 from submissions.register.log import Register
 from submissions.register.states import sendings
-from submissions.store import frame_table, write_table
+from submissions.store import frame_table, write_aside, write_table
 
 CAME = ("on_time", "late", "held", "received")
 """States of obligations for which something came that lateness is told by; the others' would grow day by day."""
@@ -125,10 +124,5 @@ def export(
     target.mkdir(parents=True, exist_ok=True)
     for name, (frame, schema) in tables.items():
         write_table(frame_table(frame, schema), target / f"{name}.parquet")
-    _write_anchor(target / "anchor.json", {"count": anchor.count, "hash": anchor.hash, "today": today.isoformat()})
-
-
-def _write_anchor(path: Path, told: dict[str, object]) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(told), encoding="utf-8")
-    draft.replace(path)
+    told = {"count": anchor.count, "hash": anchor.hash, "today": today.isoformat()}
+    write_aside(target / "anchor.json", json.dumps(told).encode())
