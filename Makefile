@@ -17,10 +17,10 @@ export UV_PYTHON_DOWNLOADS := never
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check docs bench setup
+.PHONY: help demo dev test check docs bench bench-size setup
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
 
 setup: $(STAMP) ## make .venv
 
@@ -40,7 +40,7 @@ dev: $(STAMP) ## serve the Dagster UI on http://127.0.0.1:3000 for THUCCHAT_DATA
 	@$(BIN)/thucchat dev
 
 test: $(STAMP) ## run the tests
-	@$(BIN)/pytest -n $(WORKERS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 check: $(STAMP) ## lint, layers, SQL, definitions
 	$(BIN)/ruff check .
@@ -54,5 +54,9 @@ docs: $(STAMP) ## the dictionary into data/docs, and dbt's exposures from the pa
 	$(BIN)/python -m orchestration.dictionary
 	$(BIN)/thucchat docs
 
-bench: $(STAMP) ## measure intake and the whole path
+bench: $(STAMP) ## measure intake, the whole path, one corrected workbook, and dbt against one SQL script
 	@$(BIN)/python benchmarks/speed.py
+	@$(BIN)/python benchmarks/warehouse.py
+
+bench-size: $(STAMP) ## the same warehouse for 1, 10 and 100 times the sample, in up to 12 GB
+	@$(BIN)/python benchmarks/warehouse.py --sizes 1 10 100

@@ -9,7 +9,7 @@ import click
 
 from orchestration.intake_commands import AS_CSV, BY, REASON
 from orchestration.problems import ProblemError
-from orchestration.settings import Folders, set_environment
+from orchestration.settings import Folders, set_environment, settings
 from orchestration.vietnamese import OPTIONS, Vietnamese
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ EVERY = "(mọi)"
 def builds(folders: Folders) -> None:
     """Liệt kê mọi bản dựng của kho, bản nào đang phục vụ, bản nào chờ chấp nhận và vì sao.
 
+    Nội dung từng bản được đối chiếu với hồ sơ dựng và sổ đăng ký; mã thoát là 1 nếu có bản đã bị sửa.
+
     \b
     Ví dụ:
       thucchat builds
@@ -53,7 +55,8 @@ def builds(folders: Folders) -> None:
     found = releases.listed(folders)
     if found.empty:
         raise ProblemError("Chưa có bản dựng nào. Hãy chạy: thucchat build")
-    _show("Các bản dựng", found.assign(is_there=found["is_there"].map({True: "có", False: "không"})))
+    shown = found[list(releases.LISTED)]
+    _show("Các bản dựng", shown.assign(is_there=shown["is_there"].map({True: "có", False: "không"})))
     waiting = found.loc[found["state"].str.startswith("chờ"), "build"]
     if len(waiting):
         short = waiting.iloc[-1][:8]
@@ -61,6 +64,10 @@ def builds(folders: Folders) -> None:
             f"Xem thay đổi: thucchat diff; chấp nhận: thucchat publish {short} --by CƠ_QUAN --reason LÝ_DO",
             soft_wrap=True,
         )
+    wrong = [*found["wrong"].dropna(), *releases.what_is_wrong(folders), releases.fault_of_register(folders)]
+    for one in dict.fromkeys(filter(None, wrong)):
+        terminal.console.print(f"[bold red]ĐÃ BỊ SỬA[/bold red] {terminal.escape(one)}", soft_wrap=True)
+    sys.exit(1 if any(wrong) else 0)
 
 
 @click.command(cls=Vietnamese, options_metavar=OPTIONS, short_help="So hai bản dựng: đổi gì, ở đâu, vì lần gửi nào.")
@@ -122,7 +129,7 @@ def publish(folders: Folders, build: str | None, by: str, reason: str) -> None:
 
     set_environment(folders)
     wanted = releases.full_id(build, folders) if build else None
-    _say_release(releases.publish(wanted, folders, by=by, reason=reason), "Đã công bố")
+    _say_release(releases.publish(wanted, folders, by=by, reason=reason), folders, "Đã công bố")
 
 
 @click.command(cls=Vietnamese, options_metavar=OPTIONS, short_help="Trở về bản đã công bố trước và ghim lại đó.")
@@ -143,7 +150,7 @@ def rollback(folders: Folders, build: str | None, by: str, reason: str) -> None:
 
     set_environment(folders)
     wanted = releases.full_id(build, folders) if build else None
-    _say_release(releases.rollback(wanted, folders, by=by, reason=reason), "Đã trở về và ghim ở")
+    _say_release(releases.rollback(wanted, folders, by=by, reason=reason), folders, "Đã trở về và ghim ở")
 
 
 @click.command(cls=Vietnamese, options_metavar=OPTIONS, short_help="Các số liệu đã công bố rồi bị đổi, và vì sao.")
@@ -200,7 +207,7 @@ def _say_made(made: "Made", folders: Folders) -> None:
         terminal.console.print(f"  So với bản đang công bố: thucchat diff {made.build_id[:8]}", soft_wrap=True)
 
 
-def _say_release(release: "Release", done: str) -> None:
+def _say_release(release: "Release", folders: Folders, done: str) -> None:
     from orchestration import terminal
 
     found = release.comparison
@@ -212,7 +219,32 @@ def _say_release(release: "Release", done: str) -> None:
             f"{terminal.number(release.restated)} số liệu đã công bố bị đổi (thucchat restatements)",
             soft_wrap=True,
         )
-    terminal.console.print("  Tập biểu đồ chưa được làm lại: thucchat pack TÊN --year NĂM", soft_wrap=True)
+    follow(folders, release)
+
+
+def follow(folders: Folders, release: "Release | None" = None) -> None:
+    """Make the packs follow what is published, say so, and let the Dagster UI show it, too."""
+    import dagster as dg
+
+    from orchestration import lock, publications, terminal
+    from orchestration.defs import packs
+    from orchestration.instance import open_instance
+
+    with lock.hold(folders.lock, "làm lại tập biểu đồ"):
+        written, problems = publications.follow(folders, settings().province)
+    for path in written:
+        terminal.console.print(f"  Tập biểu đồ đã làm lại: {path}", soft_wrap=True)
+    for problem in problems:
+        click.echo(f"Cảnh báo: tập biểu đồ chưa làm lại được: {problem}", err=True)
+    with open_instance(folders) as instance:
+        if release is not None:
+            shown = dg.AssetMaterialization(["published"], metadata=release.told)
+            instance.report_runless_asset_event(shown)
+        for path in sorted(folders.packs.glob("*/*.pdf")):
+            pack = next((pack for pack in packs.PACKS.values() if path.name.startswith(f"{pack.name}-")), None)
+            if pack is not None:
+                shown = dg.AssetMaterialization(packs.key(pack), metadata=packs.told(pack, path, folders))
+                instance.report_runless_asset_event(shown)
 
 
 def _show_comparison(found: "Comparison", *, with_values: bool) -> None:
@@ -230,6 +262,10 @@ def _show_comparison(found: "Comparison", *, with_values: bool) -> None:
             ],
         )
         _show_groups(found)
+    if inputs := found.causes.inputs():
+        more = f" (hiện {SHOWN} trên {terminal.number(len(inputs))})" if len(inputs) > SHOWN else ""
+        shown = [tuple(map(terminal.hidden, one)) for one in inputs[:SHOWN]]
+        terminal.show_table(f"Đầu vào khác nhau giữa hai bản{more}", ["Loại", "Khác nhau"], shown)
     if with_values:
         _show("Giá trị đã đổi", _named_kinds(found.changes.drop(columns=["is_figure", "table", "cause_kind"])))
     reasons = found.reasons()
@@ -286,6 +322,7 @@ def _show(title: str, frame: "pd.DataFrame", *, of: int | None = None) -> None:
             return f"{local.tz_convert(terminal.LOCAL):%d/%m/%Y %H:%M}"
         if pd.isna(value):
             return ""
+        value = value.item() if hasattr(value, "item") else value  # of a column in which some are missing
         return value if isinstance(value, int | float) and not isinstance(value, bool) else terminal.hidden(value)
 
     terminal.show_table(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration import build_commands, intake_commands, trace_commands
+from orchestration import build_commands, intake_commands, member_commands, trace_commands
 from orchestration.problems import ProblemError, reason
 from orchestration.settings import Folders, set_environment, settings
 from orchestration.vietnamese import FILE, FOLDER, HELP_OPTION, OPTIONS, PLACES, VietnameseGroup, usage_problem
@@ -135,6 +135,8 @@ def build(folders: Folders, as_known: "date | None", again: str | None) -> None:
     _run("build", folders)
     if before and releases.served_id(folders) == before:
         _say(f"Không có gì mới so với bản đang công bố {before}: không công bố.")
+    elif before:
+        build_commands.follow(folders)
     _show_published(folders)
     _show_places(folders)
 
@@ -251,7 +253,13 @@ def dev(folders: Folders, port: int) -> None:
     server.serve(folders, port)
 
 
-for command in (*intake_commands.COMMANDS, *build_commands.COMMANDS, *trace_commands.COMMANDS):
+COMMANDS = (
+    *intake_commands.COMMANDS,
+    *member_commands.COMMANDS,
+    *build_commands.COMMANDS,
+    *trace_commands.COMMANDS,
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

@@ -6,7 +6,6 @@ be told apart: then what changed is unexplained.
 """
 
 import hashlib
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ import pandas as pd
 
 from orchestration import manifests
 from orchestration.manifests import Manifest
+from orchestration.warehouse import INPUTS, land
 from submissions.register.log import OF_A_BUILD, Recorded
 from submissions.register.states import STATES
 
@@ -69,8 +69,14 @@ DECISIONS = {
     "unlocked": "mở khóa năm",
     "waived": "miễn trừ",
     "waiver_ended": "hết miễn trừ",
+    "same_person": "xác nhận hai mã là một đảng viên",
+    "not_same_person": "xác nhận hai mã không phải một đảng viên",
+    "same_person_undone": "bỏ xác nhận về hai mã đảng viên",
 }
 """Events by which a person changes what counts; other kinds tell of files, or are named as they are."""
+
+MEMBERS_OF_A_DECISION = ("key_a", "key_b")
+"""Where a decision about members holds what they are known by."""
 
 ROUTINE = {"received", "refused", "held", "accepted", "duplicate", "returned", "dead_letter", "heading_adopted"}
 """Events that the sendings themselves tell of."""
@@ -86,6 +92,8 @@ class Cause:
     unit_code: str | None
     year: int | None
     text: str
+    member_keys: tuple[str, ...] = ()
+    """Of a decision about members: by what they are known; their units and years are those of their rows."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +107,24 @@ class Causes:
     """What differs beside sendings and the register: it explains nothing."""
     touched: tuple[Cause, ...]
     """Files that differ though their sending is the same."""
+    doubts: tuple[str, ...] = ()
+    """Why the files of the builds themselves are not to be relied on."""
 
     @property
     def can_explain(self) -> bool:
         """Whether the difference can be put down to sendings and decisions at all."""
-        return not self.others and not self.touched
+        return not (self.others or self.touched or self.doubts)
+
+    def inputs(self) -> list[tuple[str, str]]:
+        """What of the inputs differs between the builds: of which kind it is, and what, in words."""
+        causes = {
+            "lần gửi": self.sendings,
+            "quyết định": self.decisions,
+            "hạn nộp": self.calendar,
+            "tệp bị sửa": self.touched,
+        }
+        told = [(kind, text) for kind, found in causes.items() for text in dict.fromkeys(one.text for one in found)]
+        return told + [(kind, text or kind) for one in self.others for kind, _, text in [one.partition(": ")]]
 
     def of(self, unit_code: str | None, year: int | None) -> tuple[str | None, str]:
         """What explains changes of a unit and year (None: none in particular): (kind, words); kind None: nothing does.
@@ -111,7 +132,7 @@ class Causes:
         The nearest counts: the same unit and year, the same unit, the same year, any.
         """
         if not self.can_explain:
-            return None, "; ".join([*(cause.text for cause in self.touched), *self.others])
+            return None, "; ".join([*self.doubts, *(cause.text for cause in self.touched), *self.others])
         for kind, found in (("sending", self.sendings), ("decision", self.decisions), ("calendar", self.calendar)):
             for fits in (_of_both, _of_unit):
                 if near := [cause.text for cause in found if fits(cause, unit_code, year)]:
@@ -132,16 +153,19 @@ def _of_unit(cause: Cause, unit_code: str | None, year: int | None) -> bool:
     return unit_code is not None and cause.unit_code == unit_code
 
 
-def _listed(texts: Sequence[str], most: int = 5) -> str:
+def _listed(texts: Iterable[str], most: int = 5) -> str:
+    texts = list(dict.fromkeys(texts))
     more = f"; và {len(texts) - most} nguyên nhân khác" if len(texts) > most else ""
     return "; ".join(texts[:most]) + more
 
 
-def causes(before: Manifest | None, after: Manifest | None, events: Sequence[Recorded] = ()) -> Causes:
-    """What differs between two builds; `events` is the whole register."""
+def causes(
+    before: Manifest | None, after: Manifest | None, events: Sequence[Recorded] = (), copies: Sequence[Path] = ()
+) -> Causes:
+    """What differs between two builds; `events` is the whole register, `copies` where copies of lists are kept."""
     if before is None or after is None:
-        return Causes((), (), (), ("một trong hai bản dựng không có hồ sơ dựng",), ())
-    others = manifests.other_differences(before, after)
+        return Causes((), (), (), ("một trong hai bản dựng không có hồ sơ dựng dùng được",), ())
+    others = manifests.other_differences(before, after, copies)
     decisions, broken = _decisions(before, after, events)
     touched = defaultdict(list)
     for source_hash, place in manifests.touched_files(before, after):
@@ -201,7 +225,12 @@ def _decisions(before: Manifest, after: Manifest, events: Sequence[Recorded]) ->
         return [], ["sổ đăng ký không còn là sổ đã ghi trong hồ sơ dựng"]
     between = (event for event in events if first < event.seq <= last and event.kind not in {*OF_A_BUILD, *ROUTINE})
     return [
-        Cause(event.unit_code, event.year, f"{DECISIONS.get(event.kind, event.kind)} (sổ đăng ký, số {event.seq})")
+        Cause(
+            event.unit_code,
+            event.year,
+            f"{DECISIONS.get(event.kind, event.kind)} (sổ đăng ký, số {event.seq})",
+            tuple(event.body[name] for name in MEMBERS_OF_A_DECISION if name in event.body),
+        )
         for event in between
     ], []
 
@@ -257,7 +286,8 @@ class Comparison:
     def unexplained(self) -> int:
         """Rows that changed, and schemas and files that did, for which nothing accounts."""
         rows = self.groups.loc[self.groups["cause_kind"].isna(), "n"].sum()
-        return int(rows) + sum(len(table.columns) for table in self.tables) + len(self.causes.touched)
+        schemas = sum(len(table.columns) for table in self.tables)
+        return int(rows) + schemas + len(self.causes.touched) + len(self.causes.doubts)
 
     @cached_property
     def digest(self) -> str:
@@ -274,27 +304,22 @@ class Comparison:
 
     def reasons(self) -> list[str]:
         """Why it needs to be accepted, in words; nothing where all is explained."""
-        told = [cause.text for cause in self.causes.touched]
+        told = [*self.causes.doubts, *(cause.text for cause in self.causes.touched)]
         if schema := [f"{table.table}: {', '.join(table.columns)}" for table in self.tables if table.columns]:
             told.append(f"cấu trúc đổi ở {len(schema)} bảng ({_listed(schema, 3)})")
         rows = self.groups[self.groups["cause_kind"].isna()]
         if len(rows):
             tables = ", ".join(sorted(rows["table"].unique())[:4])
             told.append(f"{int(rows['n'].sum())} dòng đổi không do lần gửi hay quyết định nào ({tables}…)")
-            told += [f"cũng đã khác: {other}" for other in self.causes.others]
+            told += [f"đầu vào cũng đã khác: {other}" for other in self.causes.others]
+            if known := len(self.causes.sendings) + len(self.causes.decisions):
+                told.append(f"không tách được phần do {known} lần gửi và quyết định mới giữa hai bản")
         return told
 
     def write(self, folder: Path) -> Path:
         """Write `changes` as Parquet into `folder`; returns the file."""
         path = folder / f"{self.before}..{self.after}.parquet"
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        self.changes.to_parquet(aside, index=False)
-        descriptor = os.open(aside, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(aside, path)
+        land(self.changes, path)
         return path
 
 
@@ -312,13 +337,14 @@ def compare(
 ) -> Comparison:
     """Compare two finished warehouses, table by table (`only` one), by what their rows are about.
 
-    `doubts` are reasons beside the manifests for which nothing can be explained.
+    `doubts` say of the files themselves why they are not to be relied on: then nothing is explained.
     """
-    why = causes(*manifests_of_both, events)
-    why = replace(why, others=(*why.others, *doubts))
+    why = causes(*manifests_of_both, events, [path.parent / INPUTS for path in (before, after)])
     paths = zip(manifests_of_both, (before, after), strict=True)
     ids = tuple(one.build_id if one else path.stem for one, path in paths)
     with _both(before, after, manifests_of_both) as connection:
+        decisions = tuple(placed for one in why.decisions for placed in _where_its_members_are(one, connection))
+        why = replace(why, decisions=decisions, doubts=tuple(doubts))
         tables = [
             change
             for name in _table_names(connection)
@@ -369,6 +395,28 @@ def _both(
             '"column" varchar, before varchar, after varchar, is_figure boolean)'
         )
         yield connection
+
+
+def _where_its_members_are(cause: Cause, connection: duckdb.DuckDBPyConnection) -> list[Cause]:
+    """A decision about members once for each unit and year that has rows of theirs; any other as it is."""
+    if not cause.member_keys:
+        return [cause]
+    held = connection.execute(
+        "select database_name, schema_name, table_name from duckdb_columns() "
+        "where schema_name = 'marts' and column_name in ('member_key', 'unit_code', 'year') "
+        "group by all having count(*) = 3 order by all"
+    ).fetchall()
+    places = set()
+    for table in held:
+        name = ".".join(_quote(table))
+        condition = f"member_key in ({', '.join('?' * len(cause.member_keys))}) and unit_code is not null"
+        places |= set(
+            connection.execute(
+                f"select distinct unit_code, try_cast(year as integer) from {name} where {condition}",
+                list(cause.member_keys),
+            ).fetchall()
+        )
+    return [replace(cause, unit_code=unit_code, year=year) for unit_code, year in sorted(places, key=repr)] or [cause]
 
 
 def _table_names(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -21,6 +21,7 @@ CODE = ("dbt_project", "submissions", "ratings", "expectations")
 """Folders whose files decide what is in the warehouse, and what is asked of it."""
 
 SEEDS = "dbt_project/seeds"
+"""Seeds are told one by one, and are no part of what is told of the code beside them."""
 
 GENERATED = {"target", "logs", "dbt_packages", "__pycache__", ".user.yml"}
 
@@ -81,6 +82,11 @@ class Manifest:
         """By hash: unit, year, number, state, whether in force, and the hashes of its files."""
         return self.inputs["sendings"]
 
+    @property
+    def content(self) -> str:
+        """What is in the tables, as one short text: the register keeps it of every build that was served."""
+        return hash_bytes(_canonical(self.tables).encode())[:16]
+
     def with_tables(self, hashes: Mapping[str, str]) -> Self:
         """The same with what `warehouse.logical_hash` says of the finished file."""
         told = {name: text.rstrip(")").split(" (") for name, text in sorted(hashes.items())}
@@ -94,11 +100,15 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The manifest at `path`; raises `ProblemError` where it is none."""
+        """The manifest at `path`; raises `ProblemError` where it is none, or where its inputs do not give its id."""
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            found = cls(**json.loads(path.read_text(encoding="utf-8")))
+            is_whole = found.build_id == path.stem == id_of(found.inputs)
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise ProblemError(f"Hồ sơ dựng {path.name} không đọc được.") from error
+        if not is_whole:
+            raise ProblemError(f"Hồ sơ dựng {path.name} đã bị sửa: đầu vào ghi ở đó không cho ra mã bản dựng này.")
+        return found
 
 
 def manifest_of(build_id: str, folders: Folders) -> Manifest | None:
@@ -108,9 +118,17 @@ def manifest_of(build_id: str, folders: Folders) -> Manifest | None:
 
 
 def manifests(folders: Folders) -> list[Manifest]:
-    """The manifests of all builds that were kept, the oldest first."""
-    found = [Manifest.read(path) for path in folders.builds.glob(MANIFESTS)]
-    return sorted(found, key=lambda one: (one.made_at, one.build_id))
+    """The manifests of all builds that were kept, the oldest first; without those that are damaged."""
+    found = (readable(path.stem, folders) for path in folders.builds.glob(MANIFESTS))
+    return sorted(filter(None, found), key=lambda one: (one.made_at, one.build_id))
+
+
+def readable(build_id: str, folders: Folders) -> Manifest | None:
+    """The manifest of a build, None where there is none or it is damaged."""
+    try:
+        return manifest_of(build_id, folders)
+    except ProblemError:
+        return None
 
 
 def id_of(inputs: Mapping[str, object]) -> str:
@@ -232,17 +250,20 @@ def _quoted(path: Path) -> str:
 
 @cache
 def _code() -> tuple[tuple[str, str], ...]:
-    return tuple((room, _hash_of_files(source_files(room))) for room in CODE)
+    return tuple((room, _hash_of_files(set(source_files(room)) - set(_seed_files()))) for room in CODE)
 
 
 @cache
 def _seeds() -> tuple[tuple[str, str], ...]:
-    """Seeds one by one, for telling which one changed; they are part of the code, too."""
-    return tuple((path.stem, hash_bytes(path.read_bytes())) for path in source_files(SEEDS) if path.suffix == ".csv")
+    return tuple((path.stem, hash_bytes(path.read_bytes())) for path in _seed_files())
+
+
+def _seed_files() -> list[Path]:
+    return [path for path in source_files(SEEDS) if path.suffix == ".csv"]
 
 
 def _hash_of_files(paths: Iterable[Path]) -> str:
-    lines = (f"{path.relative_to(PROJECT).as_posix()} {hash_bytes(path.read_bytes())}" for path in paths)
+    lines = (f"{path.relative_to(PROJECT).as_posix()} {hash_bytes(path.read_bytes())}" for path in sorted(paths))
     return hash_bytes("\n".join(lines).encode())
 
 
@@ -316,13 +337,19 @@ TOLD = {
     "schemas": "bộ biểu",
     "lists": "danh sách",
     "member_key": "khóa giả danh",
-    "calendar": "lịch",
+    "calendar": "danh sách ngày",
 }
 """Kinds of inputs, other than sendings and the register, with their Vietnamese names."""
 
+IN_WORDS = ("settings", "engines")
+"""Kinds whose values can be told as they are; of the others there are hashes."""
 
-def other_differences(before: Manifest, after: Manifest) -> list[str]:
-    """What differs in the inputs beside sendings and the register, in words."""
+
+def other_differences(before: Manifest, after: Manifest, copies: Sequence[Path] = ()) -> list[str]:
+    """What differs in the inputs beside sendings and the register, in words, a line a kind.
+
+    `copies` are folders in which the kept copies of lists lie: with them it is told which rows of a list differ.
+    """
     pairs = [
         *((kind, before.inputs.get(kind), after.inputs.get(kind)) for kind in TOLD if kind != "calendar"),
         ("calendar", before.register.get("lists", {}), after.register.get("lists", {})),
@@ -331,12 +358,44 @@ def other_differences(before: Manifest, after: Manifest) -> list[str]:
     for kind, one, other in pairs:
         if one == other:
             continue
-        if isinstance(one, dict) and isinstance(other, dict):
-            names = sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
-            told.append(f"{TOLD[kind]}: {', '.join(names)}")
-        else:
+        if not isinstance(one, dict) or not isinstance(other, dict):
             told.append(TOLD[kind])
+            continue
+        names = sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+        if kind in IN_WORDS:
+            names = [f"{name} {one.get(name, 'không có')} → {other.get(name, 'không có')}" for name in names]
+        elif kind == "lists":
+            names = [f"{name}.csv {_rows_that_differ(f'{name}.parquet', before, after, copies)}" for name in names]
+        commits = [manifest.commit[:12] for manifest in (before, after) if manifest.commit]
+        of_commits = f" (commit {' → '.join(commits)})" if kind == "code" and len(set(commits)) == 2 else ""
+        told.append(f"{TOLD[kind]}: {', '.join(names)}{of_commits}")
     return told
+
+
+def _rows_that_differ(place: str, before: Manifest, after: Manifest, copies: Sequence[Path], most: int = 3) -> str:
+    """How a list differs in two builds, its rows named by their first column."""
+    kept = [
+        next((path for folder in copies if (path := folder / manifest.archive.get(place, "")).is_file()), None)
+        for manifest in (before, after)
+    ]
+    if None in kept:
+        return "đã đổi"
+    gone, came = (_first_of_rows_only_in(one, other) for one, other in (kept, kept[::-1]))
+    ways = {"thêm": came - gone, "bớt": gone - came, "đổi": came & gone}
+    return (
+        ", ".join(
+            f"{way} {len(names)} dòng ({', '.join(sorted(map(str, names))[:most])}{'…' if len(names) > most else ''})"
+            for way, names in ways.items()
+            if names
+        )
+        or "đã đổi thứ tự hoặc kiểu cột"
+    )
+
+
+def _first_of_rows_only_in(one: Path, other: Path) -> set[object]:
+    with duckdb.connect() as connection:
+        source, target = (f"select columns(*)::varchar from read_parquet({_quoted(path)})" for path in (one, other))
+        return {row[0] for row in connection.execute(f"{source} except {target}").fetchall()}
 
 
 def touched_files(before: Manifest, after: Manifest) -> list[tuple[str, str]]:

@@ -1,14 +1,16 @@
 """The dbt project as Dagster sees it: its manifest, how its nodes are described, how it is run."""
 
 import hashlib
+import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,15 @@ from typing import Any
 import dagster as dg
 import duckdb
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject
+from dagster_dbt.asset_utils import get_asset_check_key_for_test
 from packaging.version import Version
 
+from orchestration import statements
 from orchestration.manifests import source_files
-from orchestration.previews import counts_by_period
+from orchestration.previews import counts_by_period, table_metadata
 from orchestration.settings import PROJECT, Folders, dbt_environment, export
-from orchestration.warehouse import reading
+from orchestration.statements import Places, Statements, failing_rows
+from orchestration.warehouse import Workshop, reading
 
 FOLDER = PROJECT / "dbt_project"
 
@@ -119,36 +124,167 @@ def _attach_tests(path: Path) -> None:
     path.write_text(json.dumps(parsed), encoding="utf-8")
 
 
-def build(context: dg.AssetExecutionContext, dbt: DbtCliResource, folders: Folders, database: Path) -> Iterator[Event]:
-    """Run ``dbt build`` on `database` in a process of its own and pass on what it reports.
+def build(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, workshop: Workshop, database: Path
+) -> Iterator[Event]:
+    """Make the models of this step in `database`, test them, and report each of them.
 
-    Rows are counted when dbt has closed the file, because a file has one writer.
+    By ``dbt build``, in a process of its own; or, where dbt has made a warehouse by this very code before, by the
+    statements that it ran then. Nothing is taken from the former warehouse.
     """
-    export(dbt_environment(folders, database))
-    # One folder for both commands of a run: the second finds the project parsed. Only the last run's is kept.
-    target = folders.dagster / "dbt" / context.run.run_id[:8]
+    export(dbt_environment(workshop.folders, database))
+    # What the next steps import takes seconds, which dbt and DuckDB do not need this process for.
+    threading.Thread(target=importlib.import_module, args=("expectations.suites",), daemon=True).start()
+    places = Places(database, workshop.folders.store, workshop.folders.findings)
+    place = _statements_of(workshop)
+    kept = None if context.is_subset else Statements.read(place)
+    if kept and (events := _again(context, kept, places)) is not None:
+        failed, told = any(_failed(event) for event in events), "Kiểm tra của dbt không đạt, xem ở từng bảng."
+    else:
+        target = _target(workshop.folders, context.run.run_id)
+        # The unit tests try the SQL on inputs of their own: they are for whoever changes it, not for every run.
+        command = ["build", "--exclude-resource-type", "unit_test"]
+        invocation = dbt.cli(command, context=context, target_path=target, raise_on_error=False)
+        events = list(invocation.stream())
+        failed = not invocation.is_successful()
+        told = f"dbt không dựng được kho; nhật ký nằm trong {target}."
+        noted = database.parent / STATEMENTS
+        is_whole = not failed and not context.is_subset and statements.note(noted, target, places)
+        if is_whole and context.assets_def.op.name == LAST:
+            statements.keep(noted, place)
+    if database.exists():
+        with reading(database) as connection:
+            compiled = partial(_compiled_tests, kept, places, workshop.folders, context.run.run_id)
+            events = [_told(event, context, connection, compiled) for event in events]
+    yield from events
+    if failed:
+        raise dg.Failure(told, allow_retries=False)
+
+
+STATEMENTS = "statements.duckdb"
+
+LAST = "findings_marts"
+"""The step after which every statement is known."""
+
+ROWS_SHOWN = 20
+"""Of the rows that a test finds fault with, how many are named."""
+
+
+def _target(folders: Folders, run_id: str) -> Path:
+    """One folder for both commands of a run: the second finds the project parsed. Only the last run's is kept."""
+    target = folders.dagster / "dbt" / run_id[:8]
     for former in target.parent.glob("*"):
         if former != target:
             shutil.rmtree(former, ignore_errors=True)
     target.mkdir(parents=True, exist_ok=True)
-    # The unit tests try the SQL on inputs of their own: they are for whoever changes it, not for every run.
-    command = ["build", "--exclude-resource-type", "unit_test"]
-    invocation = dbt.cli(command, context=context, target_path=target, raise_on_error=False)
-    events = list(invocation.stream())
-    failed = not invocation.is_successful()
-    if database.exists():
-        with reading(database) as connection:
-            events = [_counted(event, context, connection) for event in events]
-    yield from events
-    if failed:
-        raise dg.Failure(f"dbt không dựng được kho; nhật ký nằm trong {target}.", allow_retries=False)
+    return target
 
 
-def _counted(event: Event, context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection) -> Event:
-    if not isinstance(event, dg.Output):
-        return event
-    schema, name = context.asset_key_for_output(event.output_name).path
-    rows = connection.execute(f'select count(*) from "{schema}"."{name}"').fetchone()[0]
-    preview = counts_by_period(connection, f'"{schema}"."{name}"')
-    more = {"dagster/row_count": rows} | ({"Theo năm và đơn vị": preview} if preview else {})
-    return event.with_metadata({**event.metadata, **more})
+def _statements_of(workshop: Workshop) -> Path:
+    """Where the statements lie that dbt ran when it last built by this code."""
+    name = statements.key(workshop.manifest.inputs, manifest().parent.name)
+    return workshop.folders.dagster / "statements" / f"{name}.duckdb"
+
+
+@cache
+def _nodes() -> dict[str, Any]:
+    return json.loads(manifest().read_text(encoding="utf-8"))
+
+
+def _again(context: dg.AssetExecutionContext, kept: Statements, places: Places) -> list[Event] | None:
+    """Run the step's part of what was kept; None where it does not cover the step, or DuckDB refuses a statement."""
+    translator = Described()
+    assets = {
+        unique_id: translator.get_asset_key(node)
+        for unique_id, node in _nodes()["nodes"].items()
+        if node["resource_type"] in {"seed", "model"}
+    }
+    checks = {
+        node.unique_id: get_asset_check_key_for_test(_nodes(), translator, node.unique_id, None)
+        for node in kept.nodes
+        if node.is_test
+    }
+    mine = {node.unique_id for node in kept.nodes if assets.get(node.unique_id) in context.selected_asset_keys}
+    mine |= {name for name, key in checks.items() if key in context.selected_asset_check_keys}
+    if {assets[name] for name in mine if name in assets} != context.selected_asset_keys or (
+        {checks[name] for name in mine if name in checks} != context.selected_asset_check_keys
+    ):
+        return None
+    existed = places.database.exists()
+    try:
+        ran = kept.run(places, lambda node: node.unique_id in mine)
+    except duckdb.Error as error:
+        # Not the message: it may quote a row.
+        context.log.warning(f"Câu lệnh dbt đã lưu không chạy được ({type(error).__name__}); dựng lại bằng dbt.")
+        if not existed:
+            places.database.unlink(missing_ok=True)
+        return None
+    events: list[Event] = []
+    for one in ran:
+        about = {"unique_id": one.node.unique_id, "Execution Duration": round(one.seconds, 3)}
+        if one.node.is_test:
+            key = checks[one.node.unique_id]
+            events.append(
+                dg.AssetCheckResult(
+                    passed=one.status == "pass",
+                    asset_key=key.asset_key,
+                    check_name=key.name,
+                    severity=dg.AssetCheckSeverity.WARN if one.status == "warn" else dg.AssetCheckSeverity.ERROR,
+                    metadata={**about, "status": one.status, "dagster_dbt/failed_row_count": one.failures},
+                )
+            )
+        else:
+            key = assets[one.node.unique_id]
+            events.append(dg.Output(None, context.assets_def.get_output_name_for_asset_key(key), metadata=about))
+    return events
+
+
+def _failed(event: Event) -> bool:
+    is_check = isinstance(event, dg.AssetCheckResult)
+    return is_check and not event.passed and event.severity == dg.AssetCheckSeverity.ERROR
+
+
+def _compiled_tests(kept: Statements | None, places: Places, folders: Folders, run_id: str) -> dict[str, str]:
+    """The rows that each test finds fault with, as SQL."""
+    if kept:
+        return {node.unique_id: kept.at(places, node.compiled) for node in kept.nodes if node.is_test}
+    parsed = _target(folders, run_id) / "manifest.json"
+    nodes = json.loads(parsed.read_text(encoding="utf-8"))["nodes"] if parsed.exists() else {}
+    return {
+        unique_id: node["compiled_code"]
+        for unique_id, node in nodes.items()
+        if node["resource_type"] == "test" and node.get("compiled_code")
+    }
+
+
+def _told(
+    event: Event,
+    context: dg.AssetExecutionContext,
+    connection: duckdb.DuckDBPyConnection,
+    compiled: Callable[[], Mapping[str, str]],
+) -> Event:
+    """The event with what the finished file says: rows by period, or the keys of rows that fail."""
+    if isinstance(event, dg.Output):
+        schema, name = context.asset_key_for_output(event.output_name).path
+        rows = connection.execute(f'select count(*) from "{schema}"."{name}"').fetchone()[0]
+        preview = counts_by_period(connection, f'"{schema}"."{name}"')
+        more = {"dagster/row_count": rows} | ({"Theo năm và đơn vị": preview} if preview else {})
+        return event.with_metadata({**event.metadata, **more})
+    if isinstance(event, dg.AssetCheckResult) and not event.passed:
+        unique_id = _text(event.metadata["unique_id"])
+        if sql := compiled().get(unique_id):
+            keys = _keys_of(_nodes()["nodes"][unique_id].get("attached_node"))
+            columns, rows = failing_rows(connection, sql, keys, ROWS_SHOWN)
+            shown = table_metadata([(name, "string") for name in columns], [[str(one) for one in row] for row in rows])
+            return event._replace(metadata={**event.metadata, "Dòng không đạt": shown})
+    return event
+
+
+def _text(value: object) -> str:
+    return getattr(value, "value", value)
+
+
+def _keys_of(model: str | None) -> list[str]:
+    """Columns of the primary key of a model."""
+    constraints = _nodes()["nodes"].get(model or "", {}).get("constraints", [])
+    return [name for one in constraints if one["type"] == "primary_key" for name in one["columns"]]

@@ -1,22 +1,27 @@
 """Packs on disk: which year they are of, where they lie, how a failure is told."""
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
+from orchestration import releases
 from orchestration.problems import ProblemError
 from orchestration.settings import Folders
-from orchestration.warehouse import Tables, published_build
+from orchestration.warehouse import PACK_FILE, PACKS_OF_BUILDS, Tables, lay_out_packs, published_build
 from reports import sources, style
 from reports.charts.chart import ChartError
-from reports.packs import PACKS, Pack, PackError, pack_sources, write_pack
+from reports.packs import PACKS, Pack, PackError, pack_pdf, pack_sources
 from reports.sources import Ref, page_name
+from submissions.store import write_aside
 
 PREVIEW_DPI = 45
 """Previews are for a dialog of Dagster's, at most 560 pixels wide."""
+
+
+MODE = 0o640
+"""A pack and the page beside it are for their owner and the group."""
 
 
 def years_received(tables: Mapping[str, pd.DataFrame]) -> list[int]:
@@ -37,11 +42,16 @@ def write(name: str, year: int | None, folders: Folders, province: str) -> Path:
     path = folders.packs / str(year) / f"{name}-{year}-{build}.pdf"
     try:
         page = _sources(name, tables, year, build, folders)
-        written = write_pack(name, tables, year=year, build_id=build, province=province, path=path)
+        pdf = pack_pdf(name, tables, year=year, build_id=build, province=province)
     except (ChartError, PackError) as error:
         raise ProblemError(str(error)) from error
-    _write(page, path.with_name(page_name(name, year, build)))
-    return written
+    if wrong := releases.what_is_wrong(folders):
+        raise ProblemError(f"Không làm tập biểu đồ: {wrong[0]}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_aside(path.with_name(page_name(name, year, build)), page.encode(), MODE)
+    write_aside(path, pdf, MODE)
+    lay_out_packs(folders, published_build(folders))  # another build may have been published meanwhile
+    return path
 
 
 def _sources(name: str, tables: Mapping[str, pd.DataFrame], year: int, build: str, folders: Folders) -> str:
@@ -63,12 +73,26 @@ def _sources(name: str, tables: Mapping[str, pd.DataFrame], year: int, build: st
         return sources.page(PACKS[name].title, year, build, shown, traced)
 
 
-def _write(content: str, path: Path) -> None:
-    """Write a page aside, and give it its name when it is whole."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(content, encoding="utf-8")
-    aside.chmod(0o640)
-    os.replace(aside, path)
+def follow(folders: Folders, province: str) -> tuple[list[Path], list[str]]:
+    """Make each pack that readers had of another build again from the published one.
+
+    Returns what was written, and in words what could not be.
+    """
+    tables = Tables(folders.published)
+    wanted = _packs_in(folders.builds / PACKS_OF_BUILDS) - _packs_in(folders.packs)
+    written, problems = [], []
+    for name, year in sorted((name, year) for name in PACKS for year in years_received(tables)):
+        if f"{name}-{year}" in wanted:
+            try:
+                written.append(write(name, year, folders, province))
+            except ProblemError as problem:
+                problems.append(str(problem))
+    return written, problems
+
+
+def _packs_in(root: Path) -> set[str]:
+    """Name and year of each pack that lies there, of whatever build."""
+    return {match["of"] for path in root.glob("*/*") if (match := PACK_FILE.match(path.name))}
 
 
 def previews(pack: Pack, tables: Mapping[str, pd.DataFrame], year: int) -> Iterator[tuple[str, bytes]]:

@@ -77,10 +77,20 @@ def as_known(folders: Folders, day: date) -> Made:
 
 def again(folders: Folders, build_id: str) -> Made:
     """Make a build again from its manifest; raises `ProblemError` that names what is missing or differs."""
+    with lock.hold(folders.lock, f"dựng lại bản {build_id}"):
+        return again_alone(folders, build_id)
+
+
+def again_alone(folders: Folders, build_id: str) -> Made:
+    """As `again`, for the holder of the lock; no build may have been begun.
+
+    A file that is no longer as it was when it was built gives way. Readers who have it keep it: it is for
+    `releases` to serve another.
+    """
     manifest = manifest_of(build_id, folders)
     if manifest is None:
         raise ProblemError(f"Bản dựng {build_id} không có hồ sơ dựng nên không dựng lại được.")
-    with lock.hold(folders.lock, f"dựng lại bản {build_id}"), _place(folders) as place:
+    with _place(folders) as place:
         _check_files(manifest, folders)
         _lay_out(folders.store, place.store, manifest.sendings, WRITTEN_ONCE)
         for where, copy in manifest.archive.items():
@@ -98,7 +108,7 @@ def again(folders: Folders, build_id: str) -> Made:
             raise ProblemError(
                 f"Dựng lại bản {build_id} ra kết quả khác ở {len(differing)} bảng: {', '.join(differing[:SHOWN])}."
             )
-        if not kept.exists():  # the file that is served keeps its place
+        if not kept.exists() or warehouse.altered(kept, manifest):  # a file that is served keeps its place
             warehouse.keep(database, folders)
         said = f"{len(made.tables)} bảng, giống hệt bản đã dựng lúc {manifest.made_at}."
         return Made(build_id, kept, "Đã dựng lại", said)

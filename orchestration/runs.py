@@ -12,7 +12,7 @@ import dagster as dg
 from expectations.tables import TABLES
 from orchestration.checks import NAME as SUITE_CHECK
 from orchestration.definitions import defs
-from orchestration.instance import fail_lost_runs, open_instance
+from orchestration.instance import fail_lost_runs, open_instance, unhurried_log
 from orchestration.settings import Folders, set_environment
 
 STEPS = {
@@ -56,7 +56,7 @@ def run_job(name: str, folders: Folders, *, on_step: Callable[[Step], None] | No
     """Run the job `name`; `on_step` hears of each step as it ends."""
     set_environment(folders)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    with open_instance(folders) as instance:
+    with unhurried_log(folders), open_instance(folders) as instance:
         fail_lost_runs(instance, folders)
         job = defs().resolve_job_def(name)
         run_id = str(uuid4())

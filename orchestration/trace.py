@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,10 +42,23 @@ RECORD = re.compile(r"(?:.+_)?record_id(?:_\d+)?")
 
 SEEDS = PROJECT / "dbt_project" / "seeds"
 
-LISTS = {"units.csv": "units.parquet", "register": "register/obligations.parquet"}
-"""Lists that are no workbook, and what the store keeps of them."""
+LISTS = {
+    "units.csv": "units.parquet",
+    "cap_exceptions.csv": "cap_exceptions.parquet",
+    "successions.csv": "successions.parquet",
+    "register": "register/obligations.parquet",
+    "sendings": "register/sendings.parquet",
+}
+"""Lists that are no workbook, and what the store keeps of them; ``.csv`` are those of the province."""
 
-LIST_NAMES = {"register": "Sổ đăng ký báo cáo"}
+LIST_NAMES = {
+    "register": "Sổ đăng ký báo cáo",
+    "sendings": "Sổ đăng ký: các lần gửi",
+    "issues": "Danh sách lỗi và câu hỏi",
+}
+
+SHARED = "*"
+"""The entry of a mart's catalogue that holds the sets of rows which its figures share."""
 
 OUTCOMES = {"tested": ("passed", "found"), "found": ("found",), "not_checked": ("not_checked",)}
 """Outcomes of the subjects that a count of a rule's results is of."""
@@ -195,12 +209,14 @@ class Tracer:
         self._columns: dict[str, dict[str, str]] = {}
         self._keys: dict[str, list[str]] = {}
         self._traced: dict[tuple, Figure] = {}
+        self._kept: tuple = ()
+        self._lists: dict[str, tuple[list[tuple[int, dict]], list[tuple[int, dict]]]] = {}
 
     # --- what there is -------------------------------------------------------------------------------------------
 
     @cached_property
-    def catalogue(self) -> dict[str, dict[str, tuple[str, str, dict]]]:
-        """By mart and figure: description, formula and how it is found again."""
+    def _declared(self) -> dict[str, dict[str, tuple[str, str, dict]]]:
+        """By mart and column: description, formula and what the mart says of finding it again."""
         try:
             rows = self._connection.execute(
                 f"select mart, figure, figure_description, formula, how from marts.{CATALOGUE} order by all"
@@ -212,9 +228,36 @@ class Tracer:
             ) from error
         found: dict[str, dict[str, tuple[str, str, dict]]] = {}
         for mart, figure, description, formula, how in rows:
-            if figure not in self.primary_key(mart):
-                found.setdefault(mart, {})[figure] = (description, formula or "", json.loads(how))
+            found.setdefault(mart, {})[figure] = (description, formula or "", json.loads(how))
         return found
+
+    @cached_property
+    def catalogue(self) -> dict[str, dict[str, tuple[str, str, dict]]]:
+        """By mart and figure: description, formula and how it is found again."""
+        return {mart: figures for mart in self._declared if (figures := self._columns_of(mart, is_traced=True))}
+
+    @cached_property
+    def reasons(self) -> dict[str, dict[str, str]]:
+        """By mart and column: why it cannot be traced."""
+        return {
+            mart: {column: told["how"]["why"] for column, (_, _, told) in columns.items()}
+            for mart in self._declared
+            if (columns := self._columns_of(mart, is_traced=False))
+        }
+
+    def _columns_of(self, mart: str, *, is_traced: bool) -> dict[str, tuple[str, str, dict]]:
+        keys = {SHARED, *self.primary_key(mart)}
+        return {
+            column: declared
+            for column, declared in self._declared[mart].items()
+            if column not in keys and ("why" not in declared[2]["how"]) == is_traced
+        }
+
+    def _sets(self, mart: str) -> dict[str, str]:
+        """The sets of rows that the figures of a mart are found in: its own, and those it takes from other marts."""
+        _, _, told = self._declared[mart].get(SHARED, ("", "", {}))
+        taken = [self._sets(other) for other in told.get("with", ())]
+        return {name: sql for sets in [*taken, told.get("sets", {})] for name, sql in sets.items()}
 
     def primary_key(self, mart: str) -> list[str]:
         """The columns that name a row of a mart."""
@@ -224,7 +267,9 @@ class Tracer:
                 "and schema_name = 'marts' and table_name = ? and constraint_type = 'PRIMARY KEY'",
                 [mart],
             ).fetchone()
-            self._keys[mart] = found[0] if found else []
+            # A key that is tested and not enforced is told by the mart.
+            _, _, told = self._declared.get(mart, {}).get(SHARED, ("", "", {}))
+            self._keys[mart] = found[0] if found else told.get("key", [])
         return self._keys[mart]
 
     def columns(self, mart: str) -> dict[str, str]:
@@ -274,6 +319,8 @@ class Tracer:
     def _check(self, mart: str, column: str) -> None:
         """Whether there is such a figure."""
         figures = self.catalogue.get(mart)
+        if column in self.reasons.get(mart, {}):
+            raise TraceError(f"Không truy vết {mart}.{column}: {self.reasons[mart][column]}", UNKNOWN)
         if figures is None:
             raise TraceError(
                 f"Không truy vết được bảng “{mart}”. Các bảng truy vết được: {', '.join(self.catalogue)}.", UNKNOWN
@@ -343,14 +390,17 @@ class Tracer:
 
     def _found_again(self, mart: str, place: Mapping[str, object], row: Mapping[str, object], column: str) -> Figure:
         description, formula, told = self.catalogue[mart][column]
+        how, sets = _case(told["how"], row), self._sets(mart)
+        formula = self._said(how.get("formula", formula), row)
         figure = Figure(mart, place, column, description, row[column], formula, "", None, 0)
-        how = told["how"]
-        if told["rules"]:
+        if told.get("rules"):
             figure = self._of_rules(figure, told["rules"])
         elif "of" in how:
             figure = self._of_parts(figure, row, how)
+        elif "each" in how:
+            figure = self._of_each(figure, row, how, sets)
         else:
-            figure = self._of_rows(figure, row, how, told["sets"])
+            figure = self._of_rows(figure, row, how, sets)
         if not _same(figure.value, figure.recomputed):
             raise TraceError(
                 f"Không trả lời: {mart} ({figure.key}) ghi {column} = {_text(figure.value) or 'trống'}, "
@@ -372,8 +422,67 @@ class Tracer:
         (recomputed,) = self._run(sql, values).fetchone()
         return replace(figure, sql=sql, recomputed=recomputed, rows=len(parts), parts=parts)
 
+    def _of_each(self, figure: Figure, row: Mapping[str, object], how: Mapping, sets: Mapping[str, str]) -> Figure:
+        """A figure made of a part for each row of a set: a figure of another mart, or what the rows of a group give."""
+        part = how["part"]
+        found = self._run(f"{_with({'set': how['each']}, sets)} select * from ({how['each']}) order by all", row)
+        titles = {item[0]: str(item[1]) for item in found.description}
+        each = [dict(zip(titles, values, strict=True)) for values in found.fetchall()]
+        if "mart" in part:
+            names = self.primary_key(part["mart"])
+            kind = self.columns(part["mart"])[part["column"]]
+            parts = tuple(
+                self._trace(part["mart"], self._row(part["mart"], {name: one[name] for name in names}), part["column"])
+                for one in each
+            )
+        else:
+            kind = self.columns(figure.mart)[figure.column]
+            parts = tuple(self._group(figure, {**row, **one}, one, part, sets) for one in each)
+        types = [*titles.values(), kind]
+        values = {
+            f"v_{at}_{position}": value
+            for at, (one, told) in enumerate(zip(each, parts, strict=True))
+            for position, value in enumerate((*one.values(), told.recomputed))
+        }
+        rows = ", ".join(
+            "(" + ", ".join(f"cast($v_{at}_{position} as {type_})" for position, type_ in enumerate(types)) + ")"
+            for at in range(len(each))
+        )
+        nothing = ", ".join(f"cast(null as {type_})" for type_ in types)
+        source = f"values {rows}" if rows else f"select {nothing} where false"
+        names = ", ".join(f'"{title}"' for title in (*titles, "part"))
+        sql = f"select {how['value']} from ({source}) as facts ({names})"
+        (recomputed,) = self._run(sql, {**row, **values}).fetchone()
+        told = f"select {how['value']} from ({how['each']}) as facts"
+        return replace(figure, sql=told, recomputed=recomputed, rows=len(parts), parts=parts)
+
+    def _group(
+        self,
+        figure: Figure,
+        row: Mapping[str, object],
+        own: Mapping[str, object],
+        how: Mapping,
+        sets: Mapping[str, str],
+    ) -> Figure:
+        """What the rows of one group of a figure give; `own` is what names the group."""
+        place = {name: value for name, value in own.items() if name in how["key"]}
+        formula = self._said(how["formula"], row)
+        group = Figure(figure.mart, place, figure.column, figure.description, None, formula, "", None, 0)
+        found = self._of_rows(group, row, how, sets)
+        return replace(found, value=found.recomputed)
+
+    def _said(self, formula: str, row: Mapping[str, object]) -> str:
+        """A formula in words; one that depends on the row is a query for them."""
+        if not formula.startswith("select "):
+            return formula
+        told = self._run(formula, row).fetchone()
+        return str(told[0]) if told and told[0] else ""
+
     def _of_rows(self, figure: Figure, row: Mapping[str, object], how: Mapping, sets: Mapping[str, str]) -> Figure:
         """A figure counted, added or looked up in rows."""
+        how = {**how, "set": how["set"].format_map(row)}
+        if "kept" in how:
+            how["set"] = self._keep(how, row, sets)
         head = _with(how, sets)
         chosen = f"select * from {how['set']} as facts"
         if "where" in how:
@@ -385,22 +494,43 @@ class Tracer:
         titles = [item[0] for item in found.description]
         rows = [dict(zip(titles, values, strict=True)) for values in found.fetchall()]
         places, lines = self._evidence(rows, how.get("cells", ""))
+        if "beside" in how and not self._in_brief:
+            found = self._run(f"{_with({'set': how['beside']}, sets)} {how['beside']}", row)
+            titles = [item[0] for item in found.description]
+            others = [dict(zip(titles, values, strict=True)) for values in found.fetchall()]
+            places = _distinct((*places, *self._evidence(others, "")[0]))
         sql = f"{head} select {how['value']} from ({chosen}) as facts"
         return replace(figure, sql=sql, recomputed=recomputed, rows=len(rows), places=places, lines=lines)
+
+    def _keep(self, how: Mapping, row: Mapping[str, object], sets: Mapping[str, str]) -> str:
+        """The name of a table of the rows of a set, in which the groups of a figure are found one after the other."""
+        asked = (how["set"], *(row[name] for name in how["kept"]))
+        if asked != self._kept:
+            self._run(f"create or replace temp table kept as {_with(how, sets)} select * from {how['set']}", row)
+            self._kept = asked
+        return "temp.main.kept"
 
     def _run(self, sql: str, values: Mapping[str, object]) -> duckdb.DuckDBPyConnection:
         """Run a statement of the catalogue with the values of a row; `store.x` is what the store keeps of form x."""
         for name in set(re.findall(r"\bstore\.(\w+)", sql)) - self._views:
             self._show(name)
+        for name in set(re.findall(r"\bevery\.(\w+)", sql)):
+            # All sendings, in force or not.
+            files = sorted(self._store.form(name).glob("*.parquet"))
+            sql = re.sub(rf"\bevery\.{name}\b", _parquet(files), sql)
         sql = re.sub(r"\bstore\.(\w+)", r"temp.main.store_\1", sql)
         named = {name: values[name] for name in set(re.findall(r"\$(\w+)", sql))}
         return self._connection.execute(sql, named)
 
     def _show(self, name: str) -> None:
         """Make a view of a list of the store, or of the records of a form in the sendings that this build counts."""
-        if name in {"units"}:
-            source = _parquet([self._folders.store / "units.parquet"])
+        lists = {Path(path).stem: path for path in LISTS.values()}
+        if name in lists:
+            source = _parquet([self._folders.store / lists[name]])
             self._connection.execute(f"create temp view store_{name} as select * from {source}")
+        elif name == "issues":
+            files = [path for kind in ("issues", "queries") for path in (self._folders.store / kind).glob("*.parquet")]
+            self._connection.execute(f"create temp table store_issues as select * from {_parquet(sorted(files))}")
         else:
             folder = self._store.submissions if name == "submissions" else self._store.form(name)
             files = [folder / "_schema.parquet", *(folder / f"{hash_}.parquet" for hash_ in self._in_force)]
@@ -525,10 +655,13 @@ class Tracer:
         for record in records:
             yield from self._in_file(record, names)
         # A row that is no record is a sending as a whole.
-        if not records and isinstance(source_hash := row.get("source_hash"), str):
+        is_listed = isinstance(row.get("list"), str)
+        if not records and not is_listed and isinstance(source_hash := row.get("source_hash"), str):
             yield from self._on_cover(source_hash, names)
-        if isinstance(listed := row.get("list"), str):
-            yield from self._in_list(listed, str(row["place"]), names)
+        if is_listed and "at" in row:
+            yield self._in_issues(str(row["list"]), row)
+        elif is_listed:
+            yield from self._in_list(str(row["list"]), str(row["place"]), names)
 
     def _in_file(self, record: str, names: list[str]) -> Iterator[Place]:
         prefix, table, row = record.split("/")
@@ -560,29 +693,46 @@ class Tracer:
             stored=stored,
         )
 
+    def _in_issues(self, listed: str, row: Mapping[str, object]) -> Place:
+        """An entry of a list that is about a cell of a sending."""
+        source_hash = str(row["source_hash"])
+        about = self._original(source_hash).about
+        cell, sheet, form = (_text(row[name]) for name in ("at", "sheet", "form"))
+        record = f"{listed}/{source_hash[:16]}/{sheet}/{cell}/{row['rule']}#"
+        return Place(
+            None, LIST_NAMES[listed], about.get("unit_code"), about.get("year"), self._numbers.get(source_hash), form,
+            sheet, cell, "", record, _text(row["rule"]), _text(row["rule"]), agrees=True,
+        )  # fmt: skip
+
     def _in_list(self, listed: str, place: str, names: list[str]) -> Iterator[Place]:
         """Lines of a seed or of one of the province's lists, found by the values that name them."""
         wanted = dict(part.split("=", 1) for part in place.split(","))
-        if listed.startswith("seed/"):
-            path = SEEDS / f"{listed.removeprefix('seed/')}.csv"
-            with path.open(encoding="utf-8", newline="") as file:
-                lines = [(number, line) for number, line in enumerate(csv.DictReader(file), start=2)]
-            told = f"seeds/{path.name}"
-        else:
-            frame = pd.read_parquet(self._folders.store / LISTS[listed])
-            lines = list(enumerate(frame.to_dict("records"), start=2))
-            told = LIST_NAMES.get(listed, listed)
-        for number, line in lines:
-            if all(_text(line.get(name)) == value for name, value in wanted.items()):
-                # The register's obligations are computed, they have no lines.
-                at = place if listed == "register" else f"dòng {number}"
-                for name in names or [next(iter(wanted))]:
-                    value = _text(line.get(name))
-                    unit = wanted.get("unit_code")
-                    yield Place(
-                        None, told, unit, None, None, "Danh mục", "", at, name, f"{listed}/{number}#{name}",
-                        value, value, agrees=True,
-                    )  # fmt: skip
+        kept, lines = ([one for one in every if _is_line(one[1], wanted)] for every in self._list(listed))
+        if len(lines) != len(kept):
+            # What is computed has no lines, nor has a list that was taken away since.
+            lines = [(None, line) for _, line in kept]
+        told = LIST_NAMES.get(listed, f"seeds/{listed.removeprefix('seed/')}.csv" if "/" in listed else listed)
+        for (number, line), (_, stored) in zip(lines, kept, strict=True):
+            at = place if number is None else f"dòng {number}"
+            for name in names or [next(iter(wanted))]:
+                value, in_store = _text(line.get(name)), _text(stored.get(name))
+                yield Place(
+                    None, told, wanted.get("unit_code"), None, None, "Danh mục", "", at, name,
+                    f"{listed}/{at}#{name}", value, in_store, agrees=_is_same_text(value, in_store),
+                )  # fmt: skip
+
+    def _list(self, listed: str) -> tuple[list[tuple[int, dict]], list[tuple[int, dict]]]:
+        """The lines of a list as they are kept, and as they lie in its file today with their numbers."""
+        if listed not in self._lists:
+            is_seed = listed.startswith("seed/")
+            path = SEEDS / f"{listed.removeprefix('seed/')}.csv" if is_seed else self._folders.data / listed
+            lines = _csv_lines(path) if path.suffix == ".csv" and path.exists() else []
+            kept = lines
+            if not is_seed:
+                frame = pd.read_parquet(self._folders.store / LISTS[listed])
+                kept = list(enumerate(frame.to_dict("records")))
+            self._lists[listed] = kept, lines
+        return self._lists[listed]
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -653,8 +803,36 @@ def _with(how: Mapping, sets: Mapping[str, str]) -> str:
                 need(sets[name], (*above, name))
                 ordered.append(name)
 
-    need(" ".join([how["set"], how.get("where", ""), how["value"]]))
-    return "with " + ", ".join(f"{name} as ({sets[name]})" for name in ordered)
+    need(" ".join([how["set"], how.get("where", ""), how.get("value", "")]))
+    return "with " * bool(ordered) + ", ".join(f"{name} as ({sets[name]})" for name in ordered)
+
+
+def _case(how: Mapping, row: Mapping[str, object]) -> Mapping:
+    """How a figure is found again, where that depends on a column of its row."""
+    if not how.get("by"):
+        return how
+    cases = how["cases"]
+    return _case({**how, "by": None, **cases.get(_text(row[how["by"]]), cases.get("else", {}))}, row)
+
+
+def _csv_lines(path: Path) -> list[tuple[int, dict]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, skipinitialspace=True)
+        return [
+            (reader.line_num, {key: (value or "").strip() for key, value in line.items() if key}) for line in reader
+        ]
+
+
+def _is_line(line: Mapping[str, object], wanted: Mapping[str, str]) -> bool:
+    return all(_text(line.get(name)) == value for name, value in wanted.items())
+
+
+def _is_same_text(one: str, other: str) -> bool:
+    """Whether two cells say the same; a share may be written with a comma or with more zeros, and 1 left out."""
+    try:
+        return Decimal(one.replace(",", ".") or other or 0) == Decimal(other.replace(",", ".") or 0)
+    except InvalidOperation:
+        return one == other
 
 
 def _distinct(places: Iterable[Place]) -> tuple[Place, ...]:
@@ -690,6 +868,8 @@ def _same(one: object, other: object) -> bool:
         return one is None and other is None
     if isinstance(one, bool) or isinstance(other, bool):
         return bool(one) == bool(other)
+    if isinstance(one, Decimal) and isinstance(other, Decimal):
+        return one == other
     try:
         return math.isclose(float(one), float(other), rel_tol=1e-12, abs_tol=1e-12)
     except (TypeError, ValueError):
@@ -702,6 +882,8 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
     return str(value)
 
 
@@ -709,6 +891,8 @@ def told(value: object) -> str:
     """A value as it is shown on the screen."""
     if isinstance(value, bool):
         return "có" if value else "không"
+    if isinstance(value, Decimal):
+        return _text(value).replace(".", ",")
     if isinstance(value, float) and not value.is_integer():
         return repr(value).replace(".", ",")
     return _text(value) or "(trống)"

@@ -2,7 +2,9 @@
 
 import filecmp
 import hashlib
+import io
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -19,12 +21,19 @@ from orchestration.manifests import Manifest
 from orchestration.problems import ProblemError
 from orchestration.settings import Folders
 from ratings.rules import check_tables
+from submissions.store import write_aside
 
 KEPT_BUILDS = 12
 """Files of builds that are kept; their manifests are kept for ever."""
 
 INPUTS = "inputs"
 """Folder of the copies of what builds were made of and what is written anew in the course of time."""
+
+PACKS_OF_BUILDS = "packs"
+"""Folder, beside the builds, of the packs of builds that are not served."""
+
+PACK_FILE = re.compile(r"^(?P<of>.+-\d{4})-(?P<build>[0-9a-f]{16})\.(pdf|nguon\.html)$")
+"""A file of a pack: of which pack and year, and of which build."""
 
 POOL = "warehouse"
 """Dagster's pool of steps that write: one run at a time, as the build lock has it."""
@@ -169,6 +178,15 @@ def _table_hash(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -
     return hashlib.sha256(repr((columns, content)).encode()).hexdigest()[:16] + f" ({content[0]})"
 
 
+def altered(build: Path, manifest: Manifest) -> list[str]:
+    """Tables of a finished warehouse that are not what they were when it was built, came or went."""
+    try:
+        now = manifest.with_tables(logical_hash(build)).tables
+    except duckdb.Error:
+        return ["tệp không mở được"]
+    return sorted(name for name in {*now, *manifest.tables} if now.get(name) != manifest.tables.get(name))
+
+
 def published_build(folders: Folders) -> str:
     """Id of the build that is published: whose file it is or, in a copy of the data folder, whose bytes it has."""
     if not folders.published.exists():
@@ -188,7 +206,7 @@ def published_build(folders: Folders) -> str:
 
 
 def _state(name: str, folders: Folders) -> str | None:
-    manifest = manifests.manifest_of(name, folders)
+    manifest = manifests.readable(name, folders)
     return manifest.state if manifest else None
 
 
@@ -233,12 +251,25 @@ def keep(database: Path, folders: Folders) -> Path:
 
 
 def serve(build: Path, folders: Folders) -> None:
-    """Put a build in the readers' place in one step. Readers that hold the former one keep it."""
+    """Put a build in the readers' place in one step, then its packs. Readers that hold the former one keep it."""
     link = folders.published.with_name(f".{folders.published.name}.{uuid.uuid4().hex[:8]}")
     os.link(build, link)
     os.replace(link, folders.published)
     _make_durable(folders.data)
+    lay_out_packs(folders, build.stem)
     _forget(folders)
+
+
+def lay_out_packs(folders: Folders, build_id: str) -> None:
+    """Leave readers this build's packs alone: those of others are kept beside the builds, and its own come back."""
+    kept = folders.builds / PACKS_OF_BUILDS
+    for here, there, is_ours in ((folders.packs, kept, False), (kept, folders.packs, True)):
+        for path in sorted(here.glob("*/*")):
+            told = PACK_FILE.match(path.name)
+            if told and (told["build"] == build_id) == is_ours:
+                target = there / path.parent.name
+                target.mkdir(parents=True, exist_ok=True)
+                os.replace(path, target / path.name)
 
 
 def publish(database: Path, folders: Folders) -> Path:
@@ -268,7 +299,6 @@ def _forget(folders: Folders) -> None:
 def land(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame as Parquet for dbt to read: aside, made durable, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    frame.to_parquet(aside, index=False)
-    _make_durable(aside)
-    os.replace(aside, path)
+    content = io.BytesIO()
+    frame.to_parquet(content, index=False)
+    write_aside(path, content.getvalue())

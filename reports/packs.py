@@ -1,12 +1,10 @@
 """Packs: charts bound into one tagged, archivable PDF; a chart that fails stops the pack."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from types import MappingProxyType
 
 import pandas as pd
@@ -66,28 +64,8 @@ YEAR_END_REVIEW = Pack(
 PACKS: Mapping[str, Pack] = MappingProxyType({pack.name: pack for pack in (YEAR_END_REVIEW,)})
 
 
-def write_pack(
-    name: str, tables: Mapping[str, pd.DataFrame], *, year: int, build_id: str, province: str, path: Path
-) -> Path:
-    """Write the pack of a year; the same tables give the same bytes, and a failure leaves nothing behind."""
-    pdf = pack_pdf(name, tables, year=year, build_id=build_id, province=province)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False) as aside:
-        written = Path(aside.name)
-        try:
-            aside.write(pdf)
-            aside.flush()
-            os.fsync(aside.fileno())
-            written.chmod(0o640)
-            written.replace(path)
-        except OSError:
-            written.unlink(missing_ok=True)
-            raise
-    return path
-
-
 def pack_pdf(name: str, tables: Mapping[str, pd.DataFrame], *, year: int, build_id: str, province: str) -> bytes:
-    """The pack as PDF/UA-1 and PDF/A-3a, dated by the year it is about."""
+    """The pack as PDF/UA-1 and PDF/A-3a, dated by the year it is about; the same tables give the same bytes."""
     pack = _pack(name, tables)
     pages = [_page(chart, number, tables, year) for number, chart in enumerate(pack.charts, start=1)]
     page = page_name(name, year, build_id)

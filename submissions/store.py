@@ -115,6 +115,8 @@ SUCCESSIONS = pa.schema(
         ("legal_source", pa.string()),
     ]
 )
+MEMBER_IDENTITIES = pa.schema([("member_key", pa.string()), ("canonical_key", pa.string())])
+"""One row a key that is read as another one's, because a person said that both are one member."""
 
 
 def form_schemas(form_sets: Mapping[str, FormSet] | None = None) -> dict[str, pa.Schema]:
@@ -181,6 +183,9 @@ class Store:
             write_table(SUCCESSIONS.empty_table(), successions)
         for folder in (self.fingerprints, self.explanations, self.register):
             folder.mkdir(exist_ok=True)
+        identities = self.register / "member_identities.parquet"
+        if self.base is None and not identities.exists():  # a table that older stores do not have
+            write_table(MEMBER_IDENTITIES.empty_table(), identities)
         for folder in (self.root, self.originals, self.fingerprints, self.explanations, self.register, *schemas):
             _sweep(folder)
 
@@ -306,10 +311,12 @@ def _encoded(table: pa.Table) -> pa.Buffer:
     return sink.getvalue()
 
 
-def write_aside(path: Path, content: bytes | pa.Buffer) -> None:
+def write_aside(path: Path, content: bytes | pa.Buffer, mode: int | None = None) -> None:
     """Write a file under another name, make it safe on disk, and give it its own: a file that has its name is whole."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("wb") as file:
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

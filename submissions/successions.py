@@ -12,7 +12,14 @@ from submissions.units import ListError, read_list
 
 SUCCESSIONS = ("succession_id", "effective_on", "kind", "old_code", "new_code", "share", "legal_source")
 
-KINDS = ("renamed", "merged", "split", "dissolved", "new_parent")
+KINDS = {
+    "renamed": "đổi mã, tên",
+    "merged": "nhập",
+    "split": "tách",
+    "dissolved": "giải thể",
+    "new_parent": "đổi cấp trên",
+}
+"""The kinds of change, and what they are called."""
 
 ENDING = frozenset({"renamed", "merged", "split", "dissolved"})
 """Kinds after which the old code is no longer used, unless one of its rows leads to itself."""
@@ -95,7 +102,8 @@ def _wrong_cells(frame: pd.DataFrame) -> Iterator[Problem]:
         elif day and day <= EARLIEST:
             yield line, "effective_on", f"“{row['effective_on']}” sớm hơn ngày thành lập Đảng."
         if kind and kind not in KINDS:
-            yield line, "kind", f"“{kind}” không phải là một loại thay đổi; các loại: {', '.join(KINDS)}."
+            known = ", ".join(f"{name} ({meaning})" for name, meaning in KINDS.items())
+            yield line, "kind", f"“{kind}” không phải là một loại thay đổi; các loại: {known}."
         if kind == "dissolved" and row["new_code"]:
             yield line, "new_code", "tổ chức giải thể (dissolved) không có tổ chức kế thừa, phải để trống."
         elif kind in KINDS and kind != "dissolved" and not row["new_code"]:

@@ -487,6 +487,8 @@ class _Heading:
     bottom: int
     texts: dict[int, str]
     """By position, group and own words together."""
+    own: dict[int, str]
+    """By position, without the groups above."""
     columns: dict[int, Column]
     """By position; where two positions have one column, the heading is doubled."""
 
@@ -537,6 +539,7 @@ def _heading_at(cells: Cells, top: int, bottom: int, form: Form) -> _Heading:
         for row in rows
     ]
     texts: dict[int, str] = {}
+    lowest: dict[int, str] = {}
     columns: dict[int, Column] = {}
     groups = [""] * len(grid)
     for position in range(width):
@@ -554,12 +557,12 @@ def _heading_at(cells: Cells, top: int, bottom: int, form: Form) -> _Heading:
         if own[-1] < len(grid) - 1:
             groups = [""] * len(grid)
         words = [clean(part) for part in parts if part]
-        texts[position] = " ".join(words)
+        texts[position], lowest[position] = " ".join(words), words[-1]
         for start in range(len(words)):
             if column := form.column_of(" ".join(words[start:])):
                 columns[position] = column
                 break
-    return _Heading(top, bottom, texts, columns)
+    return _Heading(top, bottom, texts, lowest, columns)
 
 
 def _likely_heading(cells: Cells, form: Form) -> _Heading | None:
@@ -603,7 +606,8 @@ def _read_table(form: Form, form_set: FormSet, year: int, sheet: str, cells: Cel
     strange = {
         position: text
         for position, text in heading.texts.items()
-        if position not in heading.columns and heading_key(text) not in form_set.ignored_headings
+        if position not in heading.columns
+        and not {heading_key(text), heading_key(heading.own[position])} & form_set.ignored_headings
     }
     row = heading.bottom + 1
     where = f"Trang “{_safe(sheet)}” ({form.title}), dòng {row}"
@@ -732,8 +736,10 @@ def _signatures(words: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]
     return frozenset(word[0] for word in folded), folded
 
 
-_NUMBER_OF_A_COLUMN = re.compile(r"\(?\d{1,2}\)?|-\d{1,2}|[A-Z]|\(?\d{1,2}\)?\s*=[\d\s()+/*x-]+")
-"""``(1)``, which Excel may have turned into -1; a letter numbers the columns of labels; ``4=2+3``."""
+_NUMBER_OF_A_COLUMN = re.compile(r"[(\[]?\d{1,2}[)\].]?|-\d{1,2}|\(?[A-Za-z]\)?|\(?\d{1,2}\)?\s*=[\d\s()+/*x-]+")
+"""``(1)``, which Excel may have turned into -1, ``[1]``, ``1.``; a letter numbers the columns of labels; ``4=2+3``."""
+_FIRST_NUMBER = 4
+"""The highest number of the first column that is read: columns of numbers and notes may stand before it."""
 
 
 def _data_rows(
@@ -800,7 +806,9 @@ def _number_columns(numbers: Sequence[str]) -> bool:
     if not all(_NUMBER_OF_A_COLUMN.fullmatch(number) for number in numbers):
         return False
     counted = [int(found.group()) for number in numbers if (found := re.search(r"\d+", number))]
-    return len({*numbers}) == len(numbers) and counted == sorted(counted)
+    # A line of totals without its label may hold a letter and two numbers too.
+    begins = not counted or counted[0] <= _FIRST_NUMBER
+    return begins and len({*numbers}) == len(numbers) and counted == sorted(counted)
 
 
 def _is_total(row: Sequence[object], form_set: FormSet) -> bool:

@@ -181,6 +181,12 @@ def hash_of_sending(unit: str, year: int) -> str:
     return sha256(f"{unit} {year} 1 accepted".encode()).hexdigest()
 
 
+def _within(day: date, between: tuple[date, date], *, late: bool = False) -> bool:
+    """Whether a day lies between two reports; `late`, or within the year of the first, whose report it was late for."""
+    first, last = between
+    return (first_of(first.year - 1) < day if late else first <= day) and day <= last
+
+
 def first_of(year: int) -> date:
     return date(year, 1, 1)
 
@@ -205,8 +211,10 @@ class Version(Generic[Value]):
         return {**vars(self.what), "unit_code": self.unit_code, **days}
 
 
-Start = Callable[[int, Value | None, Value, bool], tuple[date, str]]
-"""Year in which it was first seen, what held before, what holds now, whether it is the first version -> day, why."""
+Start = Callable[[Sighting[Value], Version[Value] | None, bool], tuple[date, str]]
+"""What is seen now, the version before if it went on till then, whether it is the first version -> day, why."""
+End = Callable[[Version[Value], int | None], date | None]
+"""The version, the year whose report left it out (None: no report has) -> the day after its last."""
 
 
 def _without_blanks(seen: list[Sighting[Value]]) -> list[Sighting[Value]]:
@@ -226,38 +234,45 @@ def _without_blanks(seen: list[Sighting[Value]]) -> list[Sighting[Value]]:
     return seen
 
 
-def _fold(seen: list[Sighting[Value]], start: Start) -> list[Version[Value]]:
+def _left_out(_version: Version[Value], year: int | None) -> date | None:
+    """Nothing but a report without it ends it: from the first day of the year."""
+    return first_of(year) if year else None
+
+
+def _fold(seen: list[Sighting[Value]], start: Start, end: End = _left_out) -> list[Version[Value]]:
     versions: list[Version[Value]] = []
     now: Version[Value] | None = None
     for one in seen:
         if now and one.what == now.what and one.unit_code == now.unit_code:
             now.last_year = one.year
             continue
-        day, why = first_of(one.year), "not listed"
-        if one.what:
-            day, why = start(one.year, now.what if now else None, one.what, not versions)
+        if not one.what:
+            if now:
+                now.valid_to = end(now, one.year)
+            now = None
+            continue
+        day, why = start(one, now, not versions)
         if now:
             now.valid_to = day
-        now = Version(one.unit_code, one.what, day, why, one.year) if one.what else None
-        versions += [now] if now else []
+        now = Version(one.unit_code, one.what, day, why, one.year)
+        versions.append(now)
+    if now:
+        now.valid_to = end(now, None)
     return versions
 
 
-def _lives(versions: pd.DataFrame, key: str) -> dict[str, list[tuple[date, date]]]:
+def _lives(versions: pd.DataFrame, *key: str) -> dict[tuple, list[tuple[date, date]]]:
     """The days of the versions of each, in order."""
-    lives: dict[str, list[tuple[date, date]]] = defaultdict(list)
-    for one, valid_from, valid_to in versions[[key, "valid_from", "valid_to"]].itertuples(index=False):
-        lives[one].append((valid_from, valid_to if isinstance(valid_to, date) else OPEN))
+    lives: dict[tuple, list[tuple[date, date]]] = defaultdict(list)
+    for *one, valid_from, valid_to in versions[[*key, "valid_from", "valid_to"]].itertuples(index=False):
+        lives[tuple(one)].append((valid_from, valid_to if isinstance(valid_to, date) else OPEN))
     return {one: sorted(days) for one, days in lives.items()}
 
 
-def _in_force(life: list[tuple[date, date]], day: date) -> tuple[date | None, bool]:
-    """The first day of the version in force, and whether the day had to be moved into the life."""
-    if day < life[0][0]:
-        return life[0][0], True
-    if day >= life[-1][1]:
-        return life[-1][0], True
-    return next((valid_from for valid_from, valid_to in life if valid_from <= day < valid_to), None), False
+def _in_force(life: list[tuple[date, date]], day: date) -> tuple[date, bool]:
+    """The first day of the version in force, else of the one before, else of the first; whether it was not in force."""
+    valid_from, valid_to = max((days for days in life if days[0] <= day), default=life[0])
+    return valid_from, not valid_from <= day < valid_to
 
 
 def _add(sums: dict[Key, Pair], key: Key, pair: Pair) -> None:
@@ -688,11 +703,12 @@ class Province:
         """A row per version of an organisation: first day, and the day after the last (none: still in force)."""
         versions = []
         for code, organisation in self.organisations.items():
-            mine = _fold(self._organisation_sightings(organisation), self._organisation_start(organisation))
+            seen = self._organisation_sightings(organisation)
+            mine = _fold(seen, self._organisation_start(organisation), self._organisation_end(code))
             for version in mine:
                 closed_on = organisation.closed_on
                 if closed_on and version.last_year == closed_on.year:
-                    version.valid_to = closed_on + timedelta(1)
+                    version.valid_to = min(closed_on + timedelta(1), version.valid_to or OPEN)
             versions += [{"org_code": code, **version.row()} for version in mine]
         columns = ["org_code", "unit_code", "org_name", "org_kind", "org_sector", "parent_code", "commune"]
         columns += ["valid_from", "valid_to", "basis"]
@@ -709,22 +725,172 @@ class Province:
                 unit = listing.unit_code
                 name = None if year in organisation.nameless else listing.org_name
                 seen.append(Sighting(year, unit, replace(listing, org_name=name)))
-            elif unit and self.reports(unit, year):
+            elif unit and self._lists(unit, year):
                 seen.append(Sighting(year, unit, None))
         return _without_blanks(seen)
 
-    def _organisation_start(self, organisation: Organisation) -> "Start":
-        days = {one.effective_on for one in self.successions if one.old_code == organisation.code}
+    def _lists(self, unit: str, year: int) -> bool:
+        """Whether there is a list of the year that could leave somebody out."""
+        return self.reports(unit, year) and any(one.unit_code == unit for one in self._told(year).values())
 
-        def start(year: int, before: Listing | None, _now: Listing, is_first: bool) -> tuple[date, str]:
-            if is_first:
-                founded_on = organisation.founded_on
-                known = founded_on is not None and founded_on <= last_of(year)
-                return (founded_on, "founded_on") if known else (first_of(year), "first_listed")
-            told = [day for day in days if day.year == year and before]
-            return (told[0], "succession") if told else (first_of(year), "year")
+    def _organisation_start(self, organisation: Organisation) -> "Start":
+        code, founded_on = organisation.code, organisation.founded_on
+
+        def start(now: Sighting[Listing], before: Version[Listing] | None, is_first: bool) -> tuple[date, str]:
+            if not is_first:
+                brought_on = self._brought_on(code, before, now) if before else None
+                return (brought_on, "succession") if brought_on else (first_of(now.year), "year")
+            if born := self._born(code):
+                return born[0], "succession"
+            above = self._born_above(code, now)
+            if founded_on and founded_on <= last_of(now.year) and not (above and founded_on < above[0]):
+                return founded_on, "founded_on"
+            # The first report of what is new shows what came with it.
+            if above and ((founded_on and founded_on < above[0]) or above[1] == now.year):
+                return above[0], "succession"
+            return first_of(now.year), "first_listed"
 
         return start
+
+    def _organisation_end(self, code: str) -> "End":
+        def end(version: Version[Listing], year: int | None) -> date | None:
+            gone_on = self._gone_on(code, version.unit_code, version.last_year, year)
+            if gone_on and gone_on > version.valid_from and (year is None or gone_on.year <= year):
+                return gone_on
+            return _left_out(version, year)
+
+        return end
+
+    # --- The days that successions tell
+
+    @remembered
+    def _years_told(self, code: str) -> list[int]:
+        """The years whose reports list a code, or that a unit has reported."""
+        if code in self.units:
+            return [year for year in self.years if self.reports(code, year)]
+        listings = self.organisations[code].listings if code in self.organisations else Timeline()
+        return [year for year in self.years if (one := listings.at(year)) and self.reports(one.unit_code, year)]
+
+    def _days_of(self, code: str) -> dict[date, list[Succession]]:
+        """What was decided of a code, by day."""
+        days: dict[date, list[Succession]] = defaultdict(list)
+        for one in self.successions:
+            if one.old_code == code:
+                days[one.effective_on].append(one)
+        return days
+
+    @remembered
+    def _ended_on(self, code: str) -> date | None:
+        """From when on it is only its successors; a report of a later year that lists it says that it is not."""
+        for day, decided in self._days_of(code).items():
+            if decided[0].kind != "new_parent" and code not in {one.new_code for one in decided}:
+                return day if max(self._years_told(code), default=0) <= day.year else None
+        return None
+
+    def _ways_of(self, code: str) -> set[date]:
+        """The days on which it went a way of its own: as what something became, or as what something was."""
+        return {
+            one.effective_on
+            for one in self.successions
+            if one.old_code == code or (one.new_code == code and one.kind != "new_parent")
+        }
+
+    def _above(self, code: str, unit: str, year: int) -> Iterator[str]:
+        """What it was below by the unit's report of a year, the nearest first, the unit last."""
+        while code != unit:
+            listing = self._listing(code, year)
+            parent = listing.parent_code if listing and listing.unit_code == unit else unit
+            listing = self._listing(parent, year)
+            code = parent if listing and listing.unit_code == unit else unit
+            yield code
+
+    def _gone_on(self, code: str, unit: str, year: int, left_out: int | None) -> date | None:
+        """When what a report lists ended by a succession: by its own, or with what it was under and never got out of.
+
+        Where a later report leaves it out and still has what was above, that was not why.
+        """
+        own_way = date.min
+        for place in [code, *self._above(code, unit, year)]:
+            day = self._ended_on(place)
+            is_there = left_out and left_out in self._years_told(place)
+            if day and day.year >= year and day > own_way and not is_there:
+                return day
+            own_way = max(self._ways_of(place) | {own_way})
+        return None
+
+    @remembered
+    def _born(self, code: str) -> tuple[date, int] | None:
+        """When others became a code that was not there before, and the first year that shows it."""
+        told = self._years_told(code)
+        if not told:
+            return None
+        listing = self._listing(code, told[0])
+        unit = listing.unit_code if listing else code
+        first = told[0]
+        # What was put under another, or ended, had been there.
+        known_on = min(
+            (day + timedelta(rows[0].kind == "new_parent") for day, rows in self._days_of(code).items()), default=OPEN
+        )
+        joined = [one for one in self.successions if one.new_code == code != one.old_code and one.kind != "new_parent"]
+        for day in sorted({one.effective_on for one in joined}):
+            # Its unit may have sent a list since, without it.
+            is_missed = any(self._lists(unit, year) for year in range(day.year + 1, first))
+            if day < known_on and day.year <= first and not is_missed:
+                return day, first
+        return None
+
+    def _born_above(self, code: str, now: Sighting[Listing]) -> tuple[date, int] | None:
+        """The same of the nearest above it that was born so."""
+        born = (self._born(place) for place in self._above(code, now.unit_code, now.year))
+        return next((one for one in born if one), None)
+
+    def _brought_on(self, code: str, before: Version[Listing], now: Sighting[Listing]) -> date | None:
+        """The day of the succession that lies between two reports and explains what is different.
+
+        The report of the very year may still have told of what was before, if what it tells of is now different.
+        """
+        between = (first_of(before.last_year + 1), last_of(now.year))
+        is_put = before.what.parent_code != now.what.parent_code
+        is_elsewhere = before.unit_code != now.unit_code
+        moves = {
+            one.effective_on: one.new_code
+            for one in self.successions
+            if one.old_code == code and one.kind == "new_parent"
+        }
+        reasons = [
+            {
+                day
+                for day, parent in moves.items()
+                if _within(day, between)
+                or (is_put and parent == now.what.parent_code and _within(day, between, late=True))
+            }
+        ]
+        if is_put or is_elsewhere:
+            reasons += self._taken_along(code, before, now, between)
+        reasons.append({day for day in self._ways_of(code) if _within(day, between)})
+        if (is_put or is_elsewhere) and (born := self._born_above(code, now)):
+            reasons.append({born[0]} if _within(born[0], between) else set())
+        day = max(next((days for days in reasons if days), {date.min}))
+        return day if day > before.valid_from else None
+
+    def _taken_along(
+        self, code: str, before: Version[Listing], now: Sighting[Listing], between: tuple[date, date]
+    ) -> Iterator[set[date]]:
+        """What happened to what was above it in the report before and took it along, the nearest first."""
+        is_put = before.what.parent_code != now.what.parent_code
+        still = {*self._above(code, now.unit_code, now.year)}
+        for place in self._above(code, before.unit_code, before.last_year):
+            days = set()
+            for day, rows in self._days_of(place).items():
+                if not _within(day, between, late=True):
+                    continue
+                if rows[0].kind == "new_parent":
+                    takes = not is_put and before.unit_code != now.unit_code and place != before.unit_code
+                else:
+                    is_left = self._ended_on(place) == day or (is_put and place in {one.new_code for one in rows})
+                    takes = is_left and place not in still
+                days |= {day} if takes else set()
+            yield days
 
     @cached_property
     def rolls(self) -> dict[str, dict[int, list[tuple[str, Post, Person]]]]:
@@ -757,14 +923,14 @@ class Province:
 
     @staticmethod
     def _member_start(person: Person) -> "Start":
-        def start(year: int, before: Post | None, now: Post, is_first: bool) -> tuple[date, str]:
+        def start(now: Sighting[Post], before: Version[Post] | None, is_first: bool) -> tuple[date, str]:
             if is_first:
-                admitted = person.admitted_on.year == year
-                return (person.admitted_on, "admitted_on") if admitted else (first_of(year), "first_listed")
-            if before and before.status in PRESENT and now.status not in PRESENT:
-                decided = now.status == "Khai trừ" and person.expelled_on
-                return (person.expelled_on, "decision") if decided else (last_of(year), "year_end")
-            return first_of(year), "year"
+                admitted = person.admitted_on.year == now.year
+                return (person.admitted_on, "admitted_on") if admitted else (first_of(now.year), "first_listed")
+            if before and before.what.status in PRESENT and now.what.status not in PRESENT:
+                decided = now.what.status == "Khai trừ" and person.expelled_on
+                return (person.expelled_on, "decision") if decided else (last_of(now.year), "year_end")
+            return first_of(now.year), "year"
 
         return start
 
@@ -774,7 +940,7 @@ class Province:
 
         The day lies in the year reported, and in the life of the organisation or member it speaks of.
         """
-        organisations = _lives(self.organisation_versions, "org_code")
+        organisations = _lives(self.organisation_versions, "unit_code", "org_code")
         members = _lives(self.member_versions, "member_key")
         rows = []
         for (unit, year), forms in self.reports_sent.items():
@@ -782,12 +948,12 @@ class Province:
                 for place, row in enumerate(written):
                     day = min(max(row.on or last_of(year), first_of(year)), last_of(year))
                     fact = {"unit_code": unit, "year": year, "form": form, "place": place, "on": day}
-                    if row.org_code in organisations:
-                        found, moved = _in_force(organisations[row.org_code], day)
+                    if life := organisations.get((unit, row.org_code)):
+                        found, moved = _in_force(life, day)
                         fact |= {"org_code": row.org_code, "organisation_from": found, "is_moved": moved}
                     if row.card:
                         key = key_of(row.card)
-                        fact |= {"member_key": key, "member_from": _in_force(members[key], day)[0]}
+                        fact |= {"member_key": key, "member_from": _in_force(members[key,], day)[0]}
                     rows.append(fact)
         return pd.DataFrame(rows).astype(object)
 
@@ -804,9 +970,18 @@ class Province:
             while units.get(place) == unit:
                 chain.append(place)
                 place = parents[place]
-            # Whose parent is not in force is under the unit itself; whose unit has ended, under the province.
-            above[code] = [*chain, *([unit] if day.year <= self.units[unit][2] else []), PROVINCE]
+            # Whose parent is not in force is under the unit itself; whose unit is not, under the province.
+            first, end = self._days_of_unit(unit)
+            above[code] = [*chain, *([unit] if first <= day < end else []), PROVINCE]
         return above
+
+    @remembered
+    def _days_of_unit(self, unit: str) -> tuple[date, date]:
+        """A unit is there as long as any organisation that it lists, or since a succession, to the end of its list."""
+        versions = self.organisation_versions.query("unit_code == @unit")
+        born = self._born(unit)
+        end = min(self._ended_on(unit) or OPEN, last_of(self.units[unit][2]) + timedelta(1))
+        return born[0] if born else min(versions["valid_from"], default=date.min), end
 
     @cached_property
     def parts(self) -> dict[tuple[str, int], dict[tuple[str, str], Pair]]:

@@ -6,11 +6,11 @@ import pytest
 from matplotlib.figure import Figure
 from report_builders import NAMES, province, scoreboard
 
+from ratings.signals.shares import ALARM, Funnel, funnel
 from reports import style
 from reports.charts import admissions, discipline, distribution, ladder, outliers, targets
 from reports.charts import scoreboard as board
 from reports.charts.chart import ChartError
-from reports.funnel import ALARM, Funnel, funnel
 from reports.lint import layout_faults
 from reports.units import Coverage, coverage_of, short_names
 

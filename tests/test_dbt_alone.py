@@ -9,7 +9,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.statements import Places
+from orchestration.warehouse import logical_hash
 from tests.store_builder import PROJECT, DrawnStore
+from tests.test_statements import kept_of
+
+pytestmark = pytest.mark.xdist_group("dbt_alone")  # its fixtures are made once
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +70,18 @@ def test_dbt_needs_no_variable_and_no_folder_beside_the_store():
     profile = (PROJECT / "profiles.yml").read_text(encoding="utf-8")
 
     assert "'../data/warehouse.duckdb'" in profile
+
+
+def test_the_statements_that_dbt_ran_for_another_province_make_the_tables_that_it_makes_here(built, whole, tmp_path):
+    _, path = built
+    kept = kept_of(whole)
+    late = {node.unique_id for node in kept.nodes if {"fct_finding", "rule_result"} & set(node.unique_id.split("."))}
+    late |= {node.unique_id for node in kept.nodes if late & set(node.parents)}  # here nobody has looked for findings
+    places = Places(tmp_path / "again.duckdb", path.parent / "store", tmp_path)
+
+    ran = kept.run(places, lambda node: node.unique_id not in late)
+
+    assert {one.status for one in ran} <= {"success", "pass", "warn"}
+    alone, again = logical_hash(path), logical_hash(places.database)
+    assert again == {name: told for name, told in alone.items() if name in again}
+    assert {name.split(".")[-1] for name in alone.keys() - again.keys()} == {"fct_finding", "rule_result"}

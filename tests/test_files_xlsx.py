@@ -49,6 +49,18 @@ def number(column: str, line: int, value: object = 1, attributes: str = "") -> s
 # Cells
 
 
+@pytest.mark.parametrize("position", ["1.0", "0x1", "1e0", "99999999999999999999", "+1", "x"])
+def test_a_text_whose_position_is_no_number_is_refused_and_not_the_first_one(position):
+    rows = row(1, f'<c r="A1" t="s"><v>{position}</v></c><c r="B1" t="s"><v>1</v></c>')
+    assert refusal(xlsx(rows, "<si><t>Thứ nhất</t></si><si><t>Thứ hai</t></si>")) == "DAMAGED_SHEET"
+
+
+def test_a_sheet_that_is_another_part_is_refused():
+    parts = xlsx_parts(row(1, '<c r="A1"><v>1</v></c>'))
+    parts["xl/worksheets/sheet1.xml"] = parts["xl/workbook.xml"]
+    assert refusal(zipped(parts)) == "DAMAGED_SHEET"
+
+
 def test_a_plain_workbook_is_read_without_hazards():
     source = open_source(good_xlsx(), "a.xlsx")
     assert source.kind == "xlsx"

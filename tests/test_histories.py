@@ -1,14 +1,14 @@
 """The generator of histories is honest: its truth agrees with itself and with what it reports."""
 
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
 import pandas as pd
 import pytest
 from drawing import table
-from histories import OPEN, PROVINCE, drawn, every_event, key_of, last_of, reorganised
+from histories import OPEN, PROVINCE, Province, drawn, every_event, first_of, key_of, last_of, reorganised
 from workbooks import Written
 
 PROVINCES = {
@@ -215,13 +215,53 @@ def test_who_is_reported_has_a_version_at_the_end_of_the_year_or_ended_in_it(pro
     for (_, year), forms in province.reports_sent.items():
         for row in forms["organisations"]:
             code, end = row.org_code, last_of(year)
-            in_force = [
-                version
-                for version in lives[code].to_dict("records")
-                if version["valid_from"] <= end < (version["valid_to"] or OPEN)
-            ]
-            closed_on = province.organisations[code].closed_on
-            assert len(in_force) == (0 if closed_on and closed_on.year == year else 1)
+            versions = lives[code].to_dict("records")
+            in_force = [one for one in versions if one["valid_from"] <= end < (one["valid_to"] or OPEN)]
+            days = {one.effective_on for one in province.successions}
+            days |= {day + timedelta(1) for day in {province.organisations[code].closed_on} - {None}}
+            ends = {day for day in days if first_of(year) < day <= first_of(year + 1)}
+            assert len(in_force) == (0 if versions[-1]["valid_to"] in ends else 1)
+
+
+def test_a_succession_ends_the_old_and_begins_the_new_with_all_that_is_below():
+    province = Province(range(2023, 2027))
+    old, new = province.unit("67.001", "Huyện", last=2025), province.unit("68.001", "Xã mới", first=2026)
+    for top in ("A", "B", "C"):
+        province.found(top, old)
+        province.found(f"{top}1", old, top, "Chi bộ trực thuộc", founded_on=date(2001, 1, 1))
+    province.found("N", new, year=2026, founded_on=date(1990, 1, 1))
+    for cell, since in (("N1", date(1990, 1, 1)), ("N2", date(2026, 4, 4))):
+        province.found(cell, new, "N", "Chi bộ trực thuộc", year=2026, founded_on=since)
+    day = date(2025, 7, 1)
+    province.succeed(day, "renamed", "A", "N")
+    province.succeed(day, "merged", "67.001", "68.001")
+    province.succeed(day, "new_parent", "B1", "N")
+    province.succeed(day, "new_parent", "C", "68.001")
+    for code in ("A", "A1", "B"):
+        province.drop(code, 2026)
+    province.change("B1", 2026, unit_code=new, parent_code="N")
+    province.hand_over("C", 2026, new)
+    expect(
+        province.organisation_versions.sort_values(["org_code", "valid_from"]),
+        """
+        org_code | unit_code | valid_from | valid_to   | basis
+        -----------------------------------------------------------
+        A        | 67.001    | 2023-01-01 | 2025-07-01 | first_listed
+        A1       | 67.001    | 2001-01-01 | 2025-07-01 | founded_on
+        B        | 67.001    | 2023-01-01 | 2025-07-01 | first_listed
+        B1       | 67.001    | 2001-01-01 | 2025-07-01 | founded_on
+        B1       | 68.001    | 2025-07-01 |            | succession
+        C        | 67.001    | 2023-01-01 | 2025-07-01 | first_listed
+        C        | 68.001    | 2025-07-01 |            | succession
+        C1       | 67.001    | 2001-01-01 | 2025-07-01 | founded_on
+        C1       | 68.001    | 2025-07-01 |            | succession
+        N        | 68.001    | 2025-07-01 |            | succession
+        N1       | 68.001    | 2025-07-01 |            | succession
+        N2       | 68.001    | 2026-04-04 |            | founded_on
+        """,
+    )
+    assert province.structure(date(2025, 6, 30))["B1"] == ["B", "67.001", PROVINCE]
+    assert province.structure(day)["B1"] == ["N", "68.001", PROVINCE]
 
 
 def test_every_fact_has_its_versions(province):

@@ -10,10 +10,15 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from histories import PROVINCE, Province, drawn, every_event, hash_of_sending, reorganised, together
+from histories import PROVINCE, Province, drawn, every_event, hash_of_sending, last_of, reorganised, together
+from hypothesis import HealthCheck, given, settings
+from rebuilding import CROSSWALK, DIMENSIONS, Rebuilt
+from reorganisations import provinces
 from store_builder import FIRST_ROW, build_warehouse
 
 from orchestration import lock
+
+pytestmark = pytest.mark.xdist_group("history_truth")  # its fixtures are made once
 
 NO_TESTS = ("resource_type:test", "resource_type:unit_test")
 FACTS = {
@@ -29,6 +34,10 @@ FACTS = {
     "programme_uptakes": "fct_programme_uptake",
 }
 OF_MEMBERS = ("members", "member_assessments", "inspections", "disciplines", "admissions")
+VERSION = [
+    *("organisation_key", "unit_code", "org_code", "org_name", "org_kind", "org_sector", "parent_code", "commune"),
+    *("valid_from", "valid_to"),
+]
 DAYS = (date(2021, 7, 1), date(2022, 12, 31), date(2023, 1, 1), date(2024, 6, 30), date(2025, 12, 31), date(2026, 6, 1))
 
 
@@ -77,15 +86,30 @@ def told_and_true(warehouse: duckdb.DuckDBPyConnection, query: str, truth: pd.Da
     assert not [*(true - set(told))][:5]
 
 
-def test_every_version_of_an_organisation_is_there_with_its_days(province, warehouse):
-    columns = ["organisation_key", "unit_code", "org_code", "org_name", "org_kind", "org_sector", "parent_code"]
-    columns += ["commune", "valid_from", "valid_to"]
+def organisations_told_and_true(warehouse: duckdb.DuckDBPyConnection, province: Province) -> None:
     told_and_true(
         warehouse,
-        f"select {', '.join(columns)}, valid_from_basis from marts.dim_organisation "
+        f"select {', '.join(VERSION)}, valid_from_basis from marts.dim_organisation "
         "where organisation_level not in ('unit', 'province')",
-        province.organisation_versions[[*columns, "basis"]],
+        province.organisation_versions[[*VERSION, "basis"]],
     )
+
+
+def hierarchy_told_and_true(warehouse: duckdb.DuckDBPyConnection, province: Province, day: date) -> None:
+    told = defaultdict(list)
+    query = f"""
+        select org_code, ancestor_code from marts.bridge_organisation_hierarchy
+        where distance > 0 and valid_from <= date '{day}' and coalesce(valid_to, date '9999-12-31') > date '{day}'
+        order by org_code, distance
+    """
+    for code, ancestor in rows(warehouse, query):
+        told[code].append(PROVINCE if ancestor == "ALL" else ancestor)
+    found = {code: above for code, above in told.items() if code not in province.units}
+    assert not differences(found, province.structure(day))
+
+
+def test_every_version_of_an_organisation_is_there_with_its_days(province, warehouse):
+    organisations_told_and_true(warehouse, province)
     levels = "select distinct org_kind, organisation_level from marts.dim_organisation where org_kind is not null"
     assert set(rows(warehouse, levels)) == {
         ("Đảng bộ cơ sở", "grassroots"),
@@ -143,16 +167,7 @@ def test_each_fact_stands_once_and_joins_the_versions_in_force_on_its_day(provin
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
 def test_the_hierarchy_of_a_day_is_who_was_above_whom(province, warehouse, day):
-    told = defaultdict(list)
-    query = f"""
-        select org_code, ancestor_code from marts.bridge_organisation_hierarchy
-        where distance > 0 and valid_from <= date '{day}' and coalesce(valid_to, date '9999-12-31') > date '{day}'
-        order by org_code, distance
-    """
-    for code, ancestor in rows(warehouse, query):
-        told[code].append(PROVINCE if ancestor == "ALL" else ancestor)
-    found = {code: above for code, above in told.items() if code not in province.units}
-    assert not differences(found, province.structure(day))
+    hierarchy_told_and_true(warehouse, province, day)
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
@@ -265,3 +280,91 @@ def test_the_bridge_leads_from_every_reported_number_to_every_restated_one(wareh
         ((compared, differing),) = rows(warehouse, query)
         assert compared > 0
         assert differing == 0
+
+
+# --- successions of any kind -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rebuilt(database) -> Rebuilt:
+    return Rebuilt(database)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@given(province=provinces())
+def test_whatever_succeeds_whatever_each_version_and_each_days_hierarchy_are_true(rebuilt, province):
+    warehouse = rebuilt(province, *DIMENSIONS)
+    organisations_told_and_true(warehouse, province)
+    for day in {one.effective_on for one in province.successions}:
+        hierarchy_told_and_true(warehouse, province, day)
+
+
+def test_the_drawn_successions_are_of_every_kind_and_form_chains():
+    kinds, chained = set(), False
+
+    @settings(max_examples=60, database=None, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(province=provinces())
+    def look(province: Province) -> None:
+        nonlocal chained
+        kinds.update(one.kind for one in province.successions)
+        ended = {one.old_code: one.effective_on for one in province.successions if one.kind != "new_parent"}
+        chained |= any(ended.get(one.new_code, date.min) > one.effective_on for one in province.successions)
+
+    look()
+    assert kinds == {"renamed", "merged", "split", "dissolved", "new_parent"}
+    assert chained
+
+
+def heirs(warehouse: duckdb.DuckDBPyConnection, code: str, year: int, day: date) -> dict[str, Fraction]:
+    """The units that have an organisation of a year's report by the structure of a day, with their shares."""
+    query = f"""
+        select crosswalk.unit_code, sum(crosswalk.share) from marts.organisation_succession as successions
+        inner join marts.organisation_crosswalk as crosswalk using (structure_date, year, from_code)
+        inner join marts.structures using (structure_date)
+        where org_code = '{code}' and year = {year} and structure_date <= date '{day}'
+            and coalesce(valid_to, date '9999-12-31') > date '{day}'
+        group by all
+    """
+    return {unit: Fraction(share) for unit, share in rows(warehouse, query)}
+
+
+def four_groups() -> Province:
+    """Two units of two grassroots organisations each, over five years."""
+    province = Province(range(2022, 2027))
+    for unit in ("67.001", "67.002"):
+        province.unit(unit, f"Huyện {unit}")
+        for group in ("001", "002"):
+            province.found(f"{unit}.{group}.000.000", unit)
+    return province
+
+
+def test_a_unit_that_took_over_one_of_its_own_organisations_is_a_unit_before_that_too(rebuilt):
+    province = four_groups()
+    unit = province.unit("67.903", "Huyện mới", first=2023)
+    province.units["67.001"] = ("Huyện 67.001", 2022, 2022)
+    for code in ("67.001.001.000.000", "67.001.002.000.000"):
+        province.hand_over(code, 2023, unit)
+    province.succeed(date(2023, 4, 1), "renamed", "67.001", unit)
+    province.succeed(date(2025, 7, 1), "merged", "67.001.002.000.000", unit)
+    province.drop("67.001.002.000.000", 2025)
+    warehouse = rebuilt(province, *DIMENSIONS, *CROSSWALK)
+    assert heirs(warehouse, "67.001.001.000.000", 2022, date(2024, 7, 1)) == {unit: 1}
+    assert (
+        rows(warehouse, "select distinct unit_code from marts.organisation_crosswalk where unit_code like '%.000'")
+        == []
+    )
+
+
+def test_who_was_split_and_then_renamed_is_not_split_again_on_the_way_back(rebuilt):
+    province = four_groups()
+    old, part, name = "67.001.002.000.000", "67.002.802.000.000", "67.001.804.000.000"
+    province.found(part, "67.002", year=2023)
+    province.succeed(date(2023, 4, 1), "split", old, (old, "0.6"), (part, "0.4"))
+    province.found(name, "67.001", year=2024)
+    province.drop(old, 2024)
+    province.succeed(date(2024, 7, 1), "renamed", old, name)
+    warehouse = rebuilt(province, *DIMENSIONS, *CROSSWALK)
+    # What is reported in 2024 is what was left after the split.
+    assert heirs(warehouse, name, 2024, date(2023, 4, 1)) == {"67.001": 1}
+    assert heirs(warehouse, old, 2022, date(2023, 4, 1)) == {"67.001": Fraction(3, 5), "67.002": Fraction(2, 5)}
+    assert heirs(warehouse, old, 2022, last_of(2024)) == {"67.001": Fraction(3, 5), "67.002": Fraction(2, 5)}

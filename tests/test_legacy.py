@@ -132,6 +132,13 @@ def test_among_texts_in_unicode_only_what_shows_its_encoding_is_converted(encodi
     assert [found.read(text) for text in legacy] == SENTENCES
 
 
+def test_an_icelandic_letter_in_an_abbreviation_is_no_old_encoding():
+    texts = [WRITTEN["tcvn3"](text) for text in SENTENCES]
+
+    assert detect(["26-Q\u00d0/TU", "15-Q\u00d0/HU"]).encoding is None
+    assert detect([*texts, "Nguyễn", "26-Q\u00d0/TU"]).read("26-Q\u00d0/TU") == "26-Q\u00d0/TU"
+
+
 def test_a_known_word_makes_a_column_of_one_word_certain():
     found = detect(["Nam", "N÷", "Nam"])
     assert (found.encoding, found.certain, found.read("N÷")) == ("tcvn3", True, "Nữ")

@@ -24,6 +24,7 @@ from orchestration.warehouse import (
     reading,
 )
 from submissions.store import Store
+from tests.killing import killed_at
 
 
 def database(path, *statements):
@@ -144,38 +145,16 @@ with duckdb.connect(sys.argv[1], read_only=True) as connection:
         sys.stdin.readline()
 """
 
-KILLED_WHILE_PUBLISHING = """
-import os, signal, sys
-from pathlib import Path
-from orchestration.settings import Folders
-from orchestration import warehouse
-
-calls = 0
-def dying(function):
-    def call(*arguments, **options):
-        global calls
-        calls += 1
-        if calls == int(sys.argv[3]):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **options)
-    return call
-
-for name in ("replace", "link", "fsync", "open", "close"):
-    setattr(os, name, dying(getattr(os, name)))
-warehouse.publish(Path(sys.argv[2]), Folders(Path(sys.argv[1])))
-"""
-
 
 def test_a_kill_at_any_moment_of_publishing_leaves_a_whole_warehouse_and_a_second_try_succeeds(folders):
     publish(finished(folders, "b0", 0), folders)
     killed = 0
     while True:
         build = f"b{killed + 1}"
-        command = [sys.executable, "-c", KILLED_WHILE_PUBLISHING, folders.data, finished(folders, build, killed + 1)]
-        result = subprocess.run([*command, str(killed + 1)], check=False)
-        if result.returncode == 0:
+        ended = killed_at(killed + 1, publish, finished(folders, build, killed + 1), folders)
+        if ended == 0:
             break
-        assert result.returncode == -signal.SIGKILL
+        assert ended == -signal.SIGKILL
         served = Tables(folders.published)["numbers"]["number"].tolist()
         assert served in ([killed], [killed + 1])
         Workshop(folders, "").clear()

@@ -18,7 +18,7 @@ from orchestration import outbox
 from orchestration.outbox import ADVICE, ADVICE_BY_CODE, NOBODY, TITLES, unit_folder, write_receipts
 from orchestration.settings import PROJECT, Folders
 from submissions.register.deadlines import Deadlines, extend
-from submissions.register.log import KINDS, OF_A_BUILD, Event, Register
+from submissions.register.log import KINDS, OF_A_BUILD, OF_MEMBERS, Event, Register
 from tests.rights import without_rights
 
 AT = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
@@ -265,7 +265,7 @@ BODY = {
 }
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS - OF_A_BUILD - {"explained", "heading_adopted", "returned"}))
+@pytest.mark.parametrize("kind", sorted(KINDS - OF_A_BUILD - OF_MEMBERS - {"explained", "heading_adopted", "returned"}))
 def test_every_change_of_state_of_a_unit_gives_a_receipt_in_vietnamese(register, folders, kind):
     register.append([event(kind, **BODY)])
 

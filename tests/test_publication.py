@@ -1,23 +1,19 @@
-"""The gate: what blocks it, what it leaves untouched, and that a killed run loses nothing."""
-
-import os
-import signal
-import subprocess
-import sys
+"""The gate: what blocks it, and what it leaves untouched."""
 
 import dagster as dg
+import duckdb
 import pandas as pd
 import pytest
 
-from orchestration import gate, lock
+from orchestration import gate, lock, publications
 from orchestration.checks import as_check
 from orchestration.definitions import defs
 from orchestration.defs.resources import WorkshopResource
 from orchestration.instance import open_instance
+from orchestration.problems import ProblemError
 from orchestration.runs import run_job
-from orchestration.settings import PROJECT, Folders, set_environment
-from orchestration.warehouse import logical_hash, published_build
-from tests.provinces import lay_out
+from orchestration.settings import Folders, set_environment
+from reports.packs import PACKS
 
 
 def state(folders: Folders) -> tuple:
@@ -81,6 +77,18 @@ def test_a_second_run_while_another_builds_is_refused_with_the_holder_named(own)
     assert isinstance(refusal.value.__cause__, lock.LockBusyError)
     assert "người khác đang dựng" in str(refusal.value.__cause__)
     assert state(own) == before
+
+
+def test_no_pack_is_made_of_a_published_warehouse_that_was_changed(own):
+    before = state(own)[2]
+    own.published.chmod(0o644)
+    with duckdb.connect(str(own.published)) as connection:
+        connection.execute("delete from marts.dim_date where date_day = (select max(date_day) from marts.dim_date)")
+    (pack,) = PACKS
+
+    with pytest.raises(ProblemError, match=r"Không làm tập biểu đồ: .*marts\.dim_date"):
+        publications.write(pack, 2024, own, "Đắk Mẫu")
+    assert state(own)[2] == before
 
 
 KEY = dg.AssetCheckKey(dg.AssetKey(["marts", "coverage"]), "expectations")
@@ -154,44 +162,3 @@ def test_a_suite_has_three_outcomes_and_what_was_not_checked_has_not_passed(
             "not_checked": "Không kiểm tra được",
         }[status]
     )
-
-
-KILLED_AFTER = ["Tiếp nhận báo cáo vào kho gốc", "Kiểm tra: Cơ cấu xếp loại", "Đưa phát hiện vào kho"]
-"""A kill right after these hits dbt at work, the checks, and the moment before publication."""
-
-
-def build_and_kill(folders: Folders, after: str) -> None:
-    """Start a build as a user does and kill it without warning, together with nothing else, once a step has ended."""
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "orchestration.command", "--data", folders.data, "build"],
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-        cwd=PROJECT,
-        env={**os.environ, "PYTHONUTF8": "1"},
-    )
-    for line in process.stdout:
-        if after in line:
-            os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-
-
-@pytest.mark.timeout(900)
-def test_builds_killed_at_every_stage_leave_the_same_warehouse_once_one_is_let_through(whole, tmp_path):
-    folders = lay_out(Folders(tmp_path / "killed"))
-    (folders.data / "secrets").mkdir()
-    key = (whole.data / "secrets" / "member_key").read_bytes()
-    (folders.data / "secrets" / "member_key").write_bytes(key)
-    (folders.data / "secrets" / "member_key").chmod(0o600)
-
-    for step in KILLED_AFTER:
-        build_and_kill(folders, step)
-        assert not folders.published.exists()
-    read_at = {path: path.stat().st_mtime_ns for path in (folders.store / "forms").rglob("*.parquet")}
-    outcome = run_job("build", folders)
-
-    assert outcome.succeeded, outcome.errors
-    assert logical_hash(folders.published) == logical_hash(whole.published)
-    assert published_build(folders) == published_build(whole)
-    assert {path: path.stat().st_mtime_ns for path in (folders.store / "forms").rglob("*.parquet")} == read_at
-    assert not list(folders.builds.glob("*.building"))
-    assert lock.holder(folders.lock) is None

@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from submissions.register import snapshots
+from submissions.register import identities, snapshots
 from submissions.register.answers import apply, end_waiver, explanation, explanations, waive, waivers
 from submissions.register.deadlines import Deadlines
 from submissions.register.log import Event, Register, RegisterError
@@ -486,12 +486,13 @@ def test_the_tables_for_the_warehouse_hold_no_names_and_no_free_text(register, t
     register.append([got("Danh sách của Canary", prepared_on="2026-01-04"), explain("i1", "n1", text="Canary nói")])
     register.append([became("refused", "Danh sách của Canary", code="BAD_COVER", message="ô B2: Canary")])
     waive(register, "67.001", 2025, "R1", until=TODAY, approver="Canary", reason="Canary", limit_count=3)
+    identities.confirm(register, "k1", "k2", by="Canary", reason="Canary", first=(2024, 2025))
     units = pd.DataFrame({"unit_code": ["67.001"], "unit_name": ["Huyện Thử"], "level": ["Huyện ủy"]})
 
     export(register, units, [2025], tmp_path, today=TODAY)
 
     tables = {path.stem: pq.read_table(path) for path in (tmp_path / "register").glob("*.parquet")}
-    assert sorted(tables) == ["explanations", "obligations", "sendings", "waivers"]
+    assert sorted(tables) == ["explanations", "member_identities", "obligations", "sendings", "waivers"]
     rows = {name: table.to_pylist() for name, table in tables.items()}
     assert rows["sendings"][0].pop("source_hash") == "Danh sách của Canary"  # stands for a hash in this test
     assert "Canary" not in str(rows)
@@ -500,12 +501,13 @@ def test_the_tables_for_the_warehouse_hold_no_names_and_no_free_text(register, t
     assert rows["obligations"][0]["unit_name"] == "Huyện Thử"
     assert rows["waivers"][0]["limit_count"] == 3
     assert rows["explanations"][0]["code"] == "GT01"
+    assert rows["member_identities"] == [{"member_key": "k2", "canonical_key": "k1"}]
 
 
 def test_the_tables_have_their_columns_also_when_nothing_happened(register, tmp_path):
     export(register, pd.DataFrame({"unit_code": pd.Series(dtype="str")}), [2025], tmp_path, today=TODAY)
 
-    for name in ("sendings", "obligations", "explanations", "waivers"):
+    for name in ("sendings", "obligations", "explanations", "waivers", "member_identities"):
         table = pq.read_table(tmp_path / "register" / f"{name}.parquet")
         assert table.schema == getattr(snapshots, name.upper())
         assert table.num_rows == 0
@@ -525,5 +527,6 @@ def test_the_same_events_give_the_same_bytes_from_both_databases(tmp_path, postg
     assert written[0] == written[1]
     # The tables, and up to which event they tell.
     assert sorted(written[0]) == [
-        "anchor.json", "explanations.parquet", "obligations.parquet", "sendings.parquet", "waivers.parquet",
+        "anchor.json", "explanations.parquet", "member_identities.parquet", "obligations.parquet",
+        "sendings.parquet", "waivers.parquet",
     ]  # fmt: skip

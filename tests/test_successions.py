@@ -146,7 +146,8 @@ def test_without_a_list_nothing_was_succeeded(tmp_path):
             "A | 2025-07-01 | joined | X | Y | 1 | QĐ",
             [
                 "dòng 2, cột kind: “joined” không phải là một loại thay đổi; "
-                "các loại: renamed, merged, split, dissolved, new_parent."
+                "các loại: renamed (đổi mã, tên), merged (nhập), split (tách), "
+                "dissolved (giải thể), new_parent (đổi cấp trên)."
             ],
         ),
         (

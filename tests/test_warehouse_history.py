@@ -14,6 +14,8 @@ from expectations.suites import suite
 from expectations.validation import validate
 from submissions.store import SUCCESSIONS, frame_table, write_table
 
+pytestmark = pytest.mark.xdist_group("warehouse_history")  # its fixtures are made once
+
 NO_TESTS = ("resource_type:test", "resource_type:unit_test")
 
 
@@ -34,7 +36,8 @@ def draw_organisations(store: DrawnStore) -> None:
         succession_id | effective_on | kind       | old_code | new_code | legal_source
         ------------------------------------------------------------------------------
         1             | 2024-07-01   | new_parent | MOVED    | G2       | 1-QĐ/TU
-        2             | 2024-07-01   | renamed    | BACK     | BACK     | 1-QĐ/TU
+        2             | 2024-07-01   | new_parent | BACK     | G1       | 1-QĐ/TU
+        3             | 2024-04-01   | merged     | OLD      | HEIR     | 2-QĐ/TU
         """
     )
     successions["effective_on"] = pd.to_datetime(successions["effective_on"]).dt.date
@@ -53,7 +56,11 @@ def draw_organisations(store: DrawnStore) -> None:
         BACK     | Trở lại     | Chi bộ trực thuộc | Xã         | G1          |            |
         CLOSED   | Kết thúc    | Chi bộ trực thuộc | Xã         | G1          |            |
         TOLDLATE | Báo muộn    | Chi bộ trực thuộc | Xã         | G1          |            |
+        TOLDNEW  | Tên cũ      | Chi bộ trực thuộc | Xã         | G1          |            |
         REOPENED | Mở lại      | Chi bộ trực thuộc | Xã         | G1          |            | 2022-06-30
+        OLD      | Cũ          | Đảng bộ cơ sở     | Xã         | 67.001      |            |
+        BELOW    | Đi theo     | Chi bộ trực thuộc | Xã         | OLD         |            |
+        LOST     | Thôi        | Chi bộ trực thuộc | Xã         | OLD         |            |
         GONE     | Không còn   | Chi bộ trực thuộc | Xã         | G1          |            |
         UNLISTED | Quên ghi    | Chi bộ trực thuộc | Xã         | G1          |            |
         HELD     | Giữ lại     | Chi bộ trực thuộc | Xã         | G1          |            |
@@ -77,7 +84,11 @@ def draw_organisations(store: DrawnStore) -> None:
         LATER    | Sau         | Chi bộ trực thuộc | Xã         | G1          | 2023-02-01 |            |
         CLOSED   | Kết thúc    | Chi bộ trực thuộc | Xã         | G1          |            | 2023-09-30 |
         TOLDLATE | Báo muộn    | Chi bộ trực thuộc | Xã         | G1          |            |            |
+        TOLDNEW  | Tên mới     | Chi bộ trực thuộc | Xã         | G1          |            | 2022-11-30 |
         REOPENED | Mở lại      | Chi bộ trực thuộc | Xã         | G1          |            |            |
+        OLD      | Cũ          | Đảng bộ cơ sở     | Xã         | 67.001      |            |            |
+        BELOW    | Đi theo     | Chi bộ trực thuộc | Xã         | OLD         |            |            |
+        LOST     | Thôi        | Chi bộ trực thuộc | Xã         | OLD         |            |            |
         HELD     |             |                   |            |             |            |            | true
         MOVED    | Đổi cấp     | Chi bộ trực thuộc | Xã         | G1          |            |            |
         UNDER    | Dưới        | Chi bộ trực thuộc | Xã         | CLOSED      |            |            |
@@ -137,7 +148,15 @@ def draw_organisations(store: DrawnStore) -> None:
         SHARED   | Trùng mã   | Chi bộ cơ sở | Xã         | 67.002
     """
     store.send("67.002", 2022, organisations=organisations)
-    store.send("67.002", 2024, organisations=f"{organisations}    GUEST | Sang huyện | Chi bộ cơ sở | Xã | 67.002\n")
+    store.send(
+        "67.002",
+        2024,
+        organisations=f"""{organisations}
+        GUEST    | Sang huyện | Chi bộ cơ sở      | Xã | 67.002
+        HEIR     | Kế thừa    | Đảng bộ cơ sở     | Xã | 67.002
+        BELOW    | Đi theo    | Chi bộ trực thuộc | Xã | HEIR
+        """,
+    )
 
 
 def draw_members(store: DrawnStore) -> None:
@@ -304,6 +323,17 @@ class TestOrganisations:
             ),
             ("CLOSED", "2022-01-01 | 2023-10-01 | first_listed |  | 2022-12-31"),
             ("TOLDLATE", "2022-01-01 | 2023-12-16 | first_listed |  | 2022-12-31"),
+            ("TOLDNEW", "2022-01-01 | 2022-12-01 | first_listed |  | 2022-12-31"),
+            ("OLD", "2022-01-01 | 2024-04-01 | first_listed |  | 2022-12-31"),
+            ("LOST", "2022-01-01 | 2024-04-01 | first_listed |  | 2022-12-31"),
+            (
+                "BELOW",
+                """
+                2022-01-01 | 2024-04-01 | first_listed |  | 2022-12-31
+                2024-04-01 |  | succession | 2023-12-31 | 2024-04-01
+                """,
+            ),
+            ("HEIR", "2024-04-01 |  | succession |  | 2024-04-01"),
             (
                 "REOPENED",
                 """
@@ -391,6 +421,21 @@ class TestOrganisations:
             X1 | X2 | 1 | 2022-01-01 | 2023-01-01
             X1 | 67.001 | 2 | 2022-01-01 | 2023-01-01
             X1 | ALL | 3 | 2022-01-01 | 2023-01-01
+            """
+        )
+
+    def test_by_the_structure_of_a_day_nobody_stands_twice_and_nobody_apart_from_what_he_is_below(self, organisations):
+        assert drawn(
+            organisations,
+            "select org_code, ancestor_code, hierarchy.valid_from, hierarchy.valid_to "
+            "from marts.bridge_organisation_hierarchy as hierarchy "
+            "where org_code in ('OLD', 'HEIR', 'BELOW') and distance = 1 order by all",
+        ) == cleandoc(
+            """
+            BELOW | HEIR | 2024-04-01 |
+            BELOW | OLD | 2022-01-01 | 2024-04-01
+            HEIR | 67.002 | 2024-04-01 |
+            OLD | 67.001 | 2022-01-01 | 2024-04-01
             """
         )
 

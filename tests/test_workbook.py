@@ -357,6 +357,41 @@ def test_totals_page_breaks_and_numbers_of_columns_inside_a_table_are_no_records
     assert list(table.rows) == [3, 8]
 
 
+@pytest.mark.parametrize("number", ["({})", "[{}]", "{}.", "{})", "{}"])
+def test_a_row_that_numbers_the_columns_is_no_record_however_it_writes_them(number):
+    sheets = sheets_of()
+    headings = len(sheets["Biểu 10"][0])
+    cells = [sheets["Biểu 10"][0], [number.format(column) for column in range(1, headings + 1)], *sheets["Biểu 10"][1:]]
+    tables = {name: read_workbook(source_of(sheets | {"Biểu 10": sheet}), load_form_sets()).tables["hamlets"]
+              for name, sheet in (("with", cells), ("without", sheets["Biểu 10"]))}  # fmt: skip
+    assert list(tables["with"].rows) == [row + 1 for row in tables["without"].rows]
+
+
+def test_a_line_of_totals_that_lost_its_label_does_not_number_the_columns():
+    sheets = sheets_of()
+    heading = next(row for row, cells in enumerate(sheets["Biểu 1"]) if "Mã dòng" in cells)
+    place = sheets["Biểu 1"][heading].index("Mã dòng")
+    line = next(cells for cells in sheets["Biểu 1"] if cells[place] == "A")
+    line[:] = [None] * len(line)
+    for title, value in (("Mã dòng", "A"), ("Kỳ này", 34), ("Cùng kỳ năm trước", 41)):
+        line[sheets["Biểu 1"][heading].index(title)] = value
+
+    table = read_workbook(source_of(sheets), load_form_sets()).tables["membership_movements"]
+
+    assert table.cells["line"][0] == "A"
+
+
+def test_a_remark_under_a_group_of_headings_is_still_no_unknown_column():
+    sheets = sheets_of()
+    group, remark = [None] * (len(sheets["Biểu 10"][0]) - 1), "Ghi chú"
+    cells = [[*group, "Trong đó"], [*sheets["Biểu 10"][0], remark]]
+    cells += [[*row, "đã rà"] for row in sheets["Biểu 10"][1:]]
+
+    table = read_workbook(source_of(sheets | {"Biểu 10": cells}), load_form_sets()).tables["hamlets"]
+
+    assert table.unknown == ()
+
+
 @pytest.mark.parametrize(
     "row",
     [

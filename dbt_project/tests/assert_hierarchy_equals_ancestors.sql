@@ -1,4 +1,5 @@
--- On 31 December the dated hierarchy says what the year's own structure says, for all that is still there on that day.
+-- On 31 December the dated hierarchy says what the year's own structure says, for all that is still there on that day
+-- as the year's report tells it: a succession may have changed it by then, and only a later report show it.
 with days as (
     select distinct
         year,
@@ -23,9 +24,10 @@ in_force as (
             and days.org_code = versions.org_code
             and days.last_day >= versions.valid_from
             and days.last_day < {{ end_of('versions.valid_to') }}
+            and days.year >= versions.first_year
 ),
 
--- Who stood above may have closed within the year: then all beyond is reached another way.
+-- Who stood above may have closed or changed within the year: then all beyond is reached another way.
 gaps as (
     select
         gone.year,
@@ -78,10 +80,15 @@ by_date as (
             in_force.organisation_version_key = hierarchy.organisation_version_key
             and in_force.last_day >= hierarchy.valid_from
             and in_force.last_day < {{ end_of('hierarchy.valid_to') }}
+    left join gaps
+        on
+            in_force.year = gaps.year
+            and in_force.unit_code = gaps.unit_code
+            and in_force.org_code = gaps.org_code
     where
         hierarchy.ancestor_level is distinct from 'unit'
         and hierarchy.ancestor_level is distinct from 'province'
-        and hierarchy.distance < {{ var('max_hierarchy_depth') }}
+        and hierarchy.distance < coalesce(gaps.distance, {{ var('max_hierarchy_depth') }})
 )
 
 select

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from orchestration import lock, models
+from orchestration.instance import unhurried_log
 from orchestration.settings import set_environment, settings
 from orchestration.warehouse import Workshop
 
@@ -22,7 +23,8 @@ class WorkshopResource(dg.ConfigurableResource):
         set_environment(now.folders)
         run_id = context.run.run_id if context.run else None
         purpose = f"lần chạy Dagster {run_id[:8]}" if run_id else "lần chạy Dagster"
-        with lock.hold(now.folders.lock, purpose, run_id=run_id, wait_seconds=self.wait_seconds):
+        held = lock.hold(now.folders.lock, purpose, run_id=run_id, wait_seconds=self.wait_seconds)
+        with unhurried_log(now.folders), held:
             yield Workshop(now.folders, now.province)
 
 

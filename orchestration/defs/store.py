@@ -29,6 +29,7 @@ OTHER_TABLES = {
     "queries": "Điểm phải sửa hoặc giải trình của từng lần gửi. Chỉ nằm trong kho gốc, không vào kho phân tích.",
     "sendings": "Sổ theo dõi: từng tệp đã nhận, đang ở trạng thái nào; không có tên tệp.",
     "obligations": "Sổ theo dõi: mỗi đơn vị mỗi năm phải gửi trước ngày nào, đã gửi chưa, chậm mấy ngày.",
+    "member_identities": "Sổ theo dõi: khóa đảng viên nào được xác nhận là của cùng một người.",
     "units": "Danh sách đơn vị phải gửi báo cáo.",
     "cap_exceptions": "Quyết định cho phép vượt mức 20% xếp loại xuất sắc.",
     "successions": "Tổ chức nào thay tổ chức nào sau sắp xếp, sáp nhập: ngày, cách thay, tỷ lệ chia, căn cứ.",

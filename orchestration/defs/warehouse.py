@@ -23,10 +23,10 @@ def marts(
 
     Where nothing is new nothing is built, and the steps after this one are left out with it.
     """
-    if standing := releases.nothing_to_build(workshop.folders):
+    if standing := releases.nothing_to_build(workshop.folders, tell=context.log.warning):
         (context.log.info if standing.is_published else context.log.warning)(standing.message)
         return
-    yield from models.build(context, dbt, workshop.folders, workshop.begin())
+    yield from models.build(context, dbt, workshop, workshop.begin())
 
 
 @dbt_assets(
@@ -40,4 +40,4 @@ def findings_marts(
     context: dg.AssetExecutionContext, dbt: DbtCliResource, workshop: dg.ResourceParam[Workshop]
 ) -> Iterator[models.Event]:
     """Findings and rule results as tables of the same warehouse."""
-    yield from models.build(context, dbt, workshop.folders, workshop.unfinished())
+    yield from models.build(context, dbt, workshop, workshop.unfinished())

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import Affine2D, Transform
 
+from ratings.signals.shares import wilson
 from reports import numbers, style
 from reports.charts.chart import FEW, FEWEST, Chart, Column, Table, missing_figure
 from reports.charts.targets import Target, target_of
-from reports.funnel import wilson
 from reports.units import Coverage, Tables, coverage_of, missing_units, unit_names
 
 LEVELS = ("XS", "HTT", "HT", "KHT")

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from ratings.signals.shares import ALARM, WARNING, Funnel, funnel
 from reports import numbers, style
 from reports.charts.chart import FEW, FEWEST, Chart, Column, Table, missing_figure
-from reports.funnel import ALARM, WARNING, Funnel, funnel
 from reports.units import Coverage, Tables, coverage_of, unit_names
 
 HIGH, LOW = "Cao hơn giới hạn 99,8%", "Thấp hơn giới hạn 99,8%"

@@ -66,7 +66,7 @@ uy uya uych uyên uyêt uynh uyt uyu uyn ư ưa ưc ưi ưng ưt ưu ươc ươi
 ua uac uach uai uan uang uanh uao uat uau uay uăc uăm uăn uăng uăt ue uen ueo uet uên uêt uit uinh uich uơi uôc
 """  # fmt: skip
 _SYLLABLE = re.compile(
-    r"(?:b|ch|c|d|đ|gh|gi|g|h|kh|k|l|m|ngh|ng|nh|n|ph|p|qu?|r|s|th|tr|t|v|x)?"
+    r"(?:b|ch|c|d|đ|gh|gi|g|h|kh|k|l|m|ngh|ng|nh|n|ph|p|q(?=u)u?|r|s|th|tr|t|v|x)?"
     rf"(?:{'|'.join(sorted(_RHYMES.split(), key=len, reverse=True))})"
 )
 _TONES = "\u0300\u0301\u0303\u0309\u0323"

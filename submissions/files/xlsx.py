@@ -38,6 +38,8 @@ _OWN_TEXT = re.compile(
 """A text, or another value, that stands in its cell."""
 _HALVES = re.compile(rb"_x[Dd][89ABab][0-9A-Fa-f]{2}__x[Dd][C-Fc-f][0-9A-Fa-f]{2}_")
 """A letter beyond U+FFFF, escaped by its two halves."""
+_ODD_POSITION = re.compile(rb'\st="s"[^>]*><v>(?!\d{1,8}</v>)')
+"""A shared text whose position is not written in digits alone, which the quick reader takes for the first text."""
 _LONGEST_SIMPLE = 4_000
 """Longer texts, shared by many cells, grow beyond the memory allowed: the quick reader is stopped by it at once."""
 _FORMAT_NUMBERS = {"number": 0, "date": 22, "duration": 46}
@@ -305,6 +307,8 @@ def _look(workbook: _Workbook, sheet: _Sheet) -> int:
         frame = tree(parts[0], sheet.part)
         if workbook.legacy is None:
             found = sheet_scan.scan(parts[1], dates)
+    if local(frame) != "worksheet":
+        raise refused("DAMAGED_SHEET", sheet=sheet.name, why="phần này không phải là một trang")
     hazards = workbook.hazards
     hazards += _frame_hazards(frame, sheet.name)
     if not found.plain:
@@ -484,6 +488,9 @@ class _Reader:
             plain = plain_cells(sheet.layout, book.simple_texts, book.styles.kinds)
             if plain is not None:
                 return plain
+        if _ODD_POSITION.search(sheet.data) is not None:
+            sheet.careful = True
+            return self._reading(sheet).cells
         if self._quick is None:
             self._quick = CalamineWorkbook.from_filelike(io.BytesIO(_rebuilt(book)))
         position = book.sheets.index(sheet)

@@ -41,6 +41,9 @@ KINDS = frozenset(
         "changes_accepted",
         "rolled_back",
         "restated",
+        "same_person",
+        "not_same_person",
+        "same_person_undone",
     }
 )
 OF_A_FILE = frozenset({"received", "refused", "held", "accepted", "confirmed", "duplicate"})
@@ -49,6 +52,8 @@ OF_A_YEAR = frozenset({"extended", "locked", "unlocked", "explained", "waived", 
 """Kinds that are about a year, of a unit or of all."""
 OF_A_BUILD = frozenset({"published", "changes_accepted", "rolled_back", "restated"})
 """Kinds that tell of what readers were given; they change nothing in any build."""
+OF_MEMBERS = frozenset({"same_person", "not_same_person", "same_person_undone"})
+"""Kinds that say of two keys of members whether they are one person; no unit is told."""
 YEARS = range(1900, 2200)
 """Years that an event can be about."""
 REVISION = "0001"
@@ -71,6 +76,7 @@ _NEEDED = {
     "changes_accepted": {"build", "base", "unexplained", "diff", "by", "reason"},
     "rolled_back": {"build", "base", "by", "reason"},
     "restated": {"build", "base", "table", "figure", "column", "from", "to", "cause", "by"},
+    **{kind: {"key_a", "key_b", "by", "reason"} for kind in OF_MEMBERS},
 }
 _CHAINED = ("seq", "at", "kind", "key", "unit_code", "year", "source_hash")
 GUARDS = {

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from submissions.register.answers import explanations, waivers
 from submissions.register.deadlines import Deadlines, obligations
+from submissions.register.identities import canonical_keys
 from submissions.register.log import Register
 from submissions.register.states import sendings
-from submissions.store import frame_table, write_aside, write_table
+from submissions.store import MEMBER_IDENTITIES, frame_table, write_aside, write_table
 
 CAME = ("on_time", "late", "held", "received")
 """States of obligations for which something came that lateness is told by; the others' would grow day by day."""
@@ -119,6 +120,7 @@ def export(
         "obligations": (owed.assign(days_late=owed["days_late"].where(came)), OBLIGATIONS),
         "explanations": (explanations(register), EXPLANATIONS),
         "waivers": (waivers(register), WAIVERS),
+        "member_identities": (canonical_keys(register), MEMBER_IDENTITIES),
     }
     target = folder / "register"
     target.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,8 @@ select
     submissions.year,
     submissions.is_in_force,
     records.is_held_back,
-    records.member_key,
+    {{ canonical_member_key('records.member_key') }} as member_key,
+    records.member_key as member_key_as_sent,
     records.cell_code,
     records.admitted_on,
     cast(records.birth_year as integer) as birth_year,
@@ -30,3 +31,4 @@ select
     records.local as is_local
 from records
 inner join submissions on records.source_hash = submissions.source_hash
+{{ join_member_identities('records.member_key') }}

@@ -22,10 +22,12 @@ select
     records.decided_on,
     records.subject,
     records.subject_org_code,
-    records.subject_member_key,
+    {{ canonical_member_key('records.subject_member_key') }} as subject_member_key,
+    records.subject_member_key as subject_member_key_as_sent,
     records.org_code,
     records.form,
     records.duty_related,
     records.corruption
 from records
 inner join submissions on records.source_hash = submissions.source_hash
+{{ join_member_identities('records.subject_member_key') }}

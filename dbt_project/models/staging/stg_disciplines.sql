@@ -22,7 +22,8 @@ select
     records.is_held_back,
     records.subject,
     records.subject_org_code,
-    records.subject_member_key,
+    {{ canonical_member_key('records.subject_member_key') }} as subject_member_key,
+    records.subject_member_key as subject_member_key_as_sent,
     records.org_code,
     records.form,
     records.duty_related,
@@ -33,3 +34,4 @@ select
     records.self_reported
 from records
 inner join submissions on records.source_hash = submissions.source_hash
+{{ join_member_identities('records.subject_member_key') }}

@@ -26,9 +26,11 @@ select
     records.kind,
     records.subject,
     records.subject_org_code,
-    records.subject_member_key,
+    {{ canonical_member_key('records.subject_member_key') }} as subject_member_key,
+    records.subject_member_key as subject_member_key_as_sent,
     records.concluded_on,
     records.violation_found,
     records.planned as is_planned
 from records
 inner join submissions on records.source_hash = submissions.source_hash
+{{ join_member_identities('records.subject_member_key') }}

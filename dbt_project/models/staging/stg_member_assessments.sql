@@ -20,7 +20,8 @@ select
     submissions.year,
     submissions.is_in_force,
     records.is_held_back,
-    records.member_key,
+    {{ canonical_member_key('records.member_key') }} as member_key,
+    records.member_key as member_key_as_sent,
     records.cell_code,
     records.self_level,
     records.proposed_level,
@@ -31,3 +32,4 @@ select
     records.not_rated_reason
 from records
 inner join submissions on records.source_hash = submissions.source_hash
+{{ join_member_identities('records.member_key') }}

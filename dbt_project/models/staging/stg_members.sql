@@ -20,7 +20,8 @@ select
     submissions.year,
     submissions.is_in_force,
     records.is_held_back,
-    records.member_key,
+    {{ canonical_member_key('records.member_key') }} as member_key,
+    records.member_key as member_key_as_sent,
     cast(records.birth_year as integer) as birth_year,
     records.gender,
     records.ethnicity,
@@ -36,3 +37,4 @@ select
     records.local as is_local
 from records
 inner join submissions on records.source_hash = submissions.source_hash
+{{ join_member_identities('records.member_key') }}

@@ -1,5 +1,6 @@
 -- A version begins with the year whose report first shows it: its day is 1 January of that year, the day of the
--- succession that brought it, or, of the first version, the day of founding. The units and the province are
+-- succession that brought it, or, of the first version, the day of founding. It ends with the next one, on the day of a
+-- succession or a closing, or with the report that leaves the organisation out. The units and the province are
 -- organisations as well.
 {% set open_end = "date '9999-12-31'" %}
 with snapshots as (
@@ -20,13 +21,6 @@ with snapshots as (
         is_inferred
     from {{ ref('organisation_snapshot') }}
     where org_code <> unit_code
-),
-
-successions as (
-    select
-        old_code as org_code,
-        effective_on
-    from {{ ref('stg_successions') }}
 ),
 
 listed as (
@@ -151,7 +145,7 @@ organisations as (
 unit_list as (
     select
         unit_code,
-        min(coalesce(from_year, (select min(dim_year.year) from {{ ref('dim_year') }} as dim_year))) as from_year,
+        case when count(*) = count(from_year) then min(from_year) end as from_year,
         max(coalesce(to_year, 9999)) as to_year
     from {{ ref('stg_units') }}
     group by unit_code
@@ -174,9 +168,34 @@ last_sendings as (
     group by unit_code
 ),
 
+successions as (
+    select
+        old_code,
+        new_code,
+        effective_on,
+        kind,
+        cast(extract(year from effective_on) as integer) as year
+    from {{ ref('stg_successions') }}
+),
+
+unit_successions as (
+    select
+        new_code as unit_code,
+        min(year) as year
+    from successions
+    where kind <> 'new_parent'
+    group by new_code
+),
+
+-- A unit that is expected from no stated year on is there since a succession began it, or always.
 units as (
     select
-        coalesce(unit_sendings.year, unit_list.from_year) as year,
+        coalesce(
+            unit_sendings.year,
+            unit_list.from_year,
+            unit_successions.year,
+            (select min(dim_year.year) from {{ ref('dim_year') }} as dim_year)
+        ) as year,
         dim_unit.unit_code,
         coalesce(unit_sendings.unit_name, dim_unit.unit_name) as unit_name,
         case
@@ -186,6 +205,7 @@ units as (
     from {{ ref('dim_unit') }} as dim_unit
     left join unit_list on dim_unit.unit_code = unit_list.unit_code
     left join unit_sendings on dim_unit.unit_code = unit_sendings.unit_code
+    left join unit_successions on dim_unit.unit_code = unit_successions.unit_code
     left join last_sendings on dim_unit.unit_code = last_sendings.unit_code
 ),
 
@@ -300,9 +320,17 @@ compared as (
     select
         *,
         lag(year) over past is null
+        or lag(unit_code) over past <> unit_code
         or coalesce(lag(next_report) over past < year, false)
         or (lag(closed_on) over past is not null and closed_on is null)
-        or version_hash <> lag(version_hash) over past as is_start
+        or (
+            version_hash <> lag(version_hash) over past
+            -- Of what closed before the year and since the last report, the row tells no more than the closing.
+            and not coalesce(
+                closed_on < {{ first_of_year('year') }} and closed_on >= {{ first_of_year('lag(year) over past') }},
+                false
+            )
+        ) as is_start
     from hashed
     window past as (partition by organisation_key order by year)
 ),
@@ -321,15 +349,15 @@ versions as (
         min(year) as first_year,
         max(year) as last_year,
         case when max(next_report) > max(year) then max(next_report) end as next_report,
-        max_by(unit_code, year) as unit_code,
-        max_by(org_code, year) as org_code,
-        max_by(org_name, year) as org_name,
-        max_by(org_kind, year) as org_kind,
-        max_by(org_sector, year) as org_sector,
-        max_by(parent_code, year) as parent_code,
-        max_by(commune, year) as commune,
+        min_by(unit_code, year) as unit_code,
+        min_by(org_code, year) as org_code,
+        min_by(org_name, year) as org_name,
+        min_by(org_kind, year) as org_kind,
+        min_by(org_sector, year) as org_sector,
+        min_by(parent_code, year) as parent_code,
+        min_by(commune, year) as commune,
         max_by(grassroots_code, year) as grassroots_code,
-        max_by(is_cell, year) as is_cell,
+        min_by(is_cell, year) as is_cell,
         max_by(is_grassroots, year) as is_grassroots,
         max_by(founded_on, year) as founded_on,
         max_by(closed_on, year) as closed_on,
@@ -339,52 +367,329 @@ versions as (
     group by organisation_key, version
 ),
 
+-- --- what successions tell ---------------------------------------------------------------------------------------
+last_seen as (
+    select
+        org_code,
+        max(year) as year
+    from (
+        select
+            org_code,
+            year
+        from listed
+        union all
+        select
+            org_code,
+            year
+        from living
+        union all
+        select
+            unit_code as org_code,
+            year
+        from unit_sendings
+    ) as seen
+    group by org_code
+),
+
 changes as (
+    select
+        old_code as org_code,
+        effective_on,
+        year,
+        max(case when kind = 'new_parent' then new_code end) as moved_to,
+        max(case when kind <> 'new_parent' and coalesce(new_code, '') <> old_code then 1 else 0 end) = 1 as has_left,
+        max(case when new_code = old_code then 1 else 0 end) = 1 as is_continued
+    from successions
+    group by old_code, effective_on, year
+),
+
+-- On a day a code was moved under another, went on with a part of itself, was joined by others, or ended, unless
+-- reports of later years still speak of it.
+events as (
+    select
+        changes.org_code,
+        changes.effective_on,
+        changes.year,
+        changes.moved_to,
+        last_seen.year as last_seen,
+        case
+            when not changes.has_left then 'moved'
+            when changes.is_continued then 'continued'
+            when last_seen.year > changes.year then 'outlived'
+            else 'ended'
+        end as event
+    from changes
+    left join last_seen on changes.org_code = last_seen.org_code
+    union all
+    select distinct
+        new_code as org_code,
+        effective_on,
+        year,
+        cast(null as varchar) as moved_to,
+        cast(null as integer) as last_seen,
+        'joined' as event
+    from successions
+    where kind <> 'new_parent' and new_code <> old_code
+),
+
+-- A code that nobody reported before others became it, and that no succession had spoken of, began on that day; not so
+-- if its unit has sent a list without it since.
+begun as (
+    select
+        versions.organisation_key,
+        versions.unit_code,
+        versions.org_code,
+        versions.first_year,
+        min(events.effective_on) as begins_on
+    from versions
+    inner join events on versions.org_code = events.org_code
+    left join changes
+        on
+            events.org_code = changes.org_code
+            and (
+                events.effective_on > changes.effective_on
+                or (events.effective_on = changes.effective_on and changes.has_left)
+            )
+    left join reports
+        on
+            versions.unit_code = reports.unit_code
+            and events.year < reports.year
+            and versions.first_year > reports.year
+    where
+        events.event = 'joined'
+        and versions.version = 1
+        and versions.first_year >= events.year
+        and changes.org_code is null
+        and reports.year is null
+    group by versions.organisation_key, versions.unit_code, versions.org_code, versions.first_year
+),
+
+-- The way up from a version, in its first year and in its last, as far as successions speak of it; the unit comes last.
+touched as (
+    select distinct org_code from events
+),
+
+lines as (
     select
         versions.organisation_key,
         versions.version,
-        min(successions.effective_on) as effective_on
+        versions.unit_code,
+        versions.last_year,
+        versions.next_report,
+        ancestors.ancestor_code,
+        ancestors.distance,
+        ancestors.year = versions.first_year as is_first,
+        ancestors.year = versions.last_year as is_last
     from versions
-    inner join successions
+    inner join {{ ref('bridge_organisation_ancestor') }} as ancestors
         on
-            versions.org_code = successions.org_code
-            and versions.first_year = extract(year from successions.effective_on)
-    group by versions.organisation_key, versions.version
+            versions.unit_code = ancestors.unit_code
+            and versions.org_code = ancestors.org_code
+            and ancestors.year in (versions.first_year, versions.last_year)
+    inner join touched on ancestors.ancestor_code = touched.org_code
+    where ancestors.ancestor_code <> versions.unit_code
+    union all
+    select
+        versions.organisation_key,
+        versions.version,
+        versions.unit_code,
+        versions.last_year,
+        versions.next_report,
+        versions.unit_code as ancestor_code,
+        1000 as distance,
+        true as is_first,
+        true as is_last
+    from versions
+    inner join touched on versions.unit_code = touched.org_code
+),
+
+-- Who is below something that began then began with it, if the same report shows both first.
+beginnings as (
+    select
+        lines.organisation_key,
+        lines.version,
+        begun.begins_on,
+        begun.first_year,
+        row_number() over (partition by lines.organisation_key, lines.version order by lines.distance) as choice
+    from lines
+    inner join begun on lines.unit_code = begun.unit_code and lines.ancestor_code = begun.org_code
+    where lines.is_first and lines.organisation_key <> begun.organisation_key
+),
+
+-- Who is below something that ended, and did not go another way himself by then, ended with it; not so if the report
+-- that leaves him out still knows the other.
+fates as (
+    select
+        lines.organisation_key,
+        lines.version,
+        events.effective_on,
+        events.event = 'ended' and coalesce(lines.next_report > events.last_seen, true) as is_end,
+        max(events.effective_on) over (
+            partition by lines.organisation_key, lines.version order by lines.distance
+            range between unbounded preceding and 1 preceding
+        ) as nearer_on
+    from lines
+    inner join events on lines.ancestor_code = events.org_code and lines.last_year <= events.year
+    where lines.is_last
+),
+
+endings as (
+    select
+        organisation_key,
+        version,
+        min(effective_on) as ended_on
+    from fates
+    where is_end and (nearer_on is null or nearer_on < effective_on)
+    group by organisation_key, version
+),
+
+-- --- the days ----------------------------------------------------------------------------------------------------
+following as (
+    select
+        versions.*,
+        lag(versions.last_year) over by_version as former_year,
+        -- Back after a gap, it was not brought by a succession.
+        coalesce(lag(versions.next_report) over by_version < versions.first_year, false) as is_back,
+        lag(versions.unit_code) over by_version as former_unit_code,
+        lag(versions.parent_code) over by_version as former_parent_code,
+        versions.unit_code <> lag(versions.unit_code) over by_version as is_elsewhere,
+        coalesce(versions.parent_code, '') = coalesce(lag(versions.parent_code) over by_version, '') as is_same_parent
+    from versions
+    window by_version as (partition by versions.organisation_key order by versions.version)
+),
+
+-- The successions between the report of what was and that of what is: first what put it elsewhere, itself or with what
+-- was above it, else anything that happened to it. A report of the year itself may still show what was before.
+causes as (
+    select
+        following.organisation_key,
+        following.version,
+        case
+            when events.org_code = following.org_code and events.event <> 'moved' then 1500
+            else lines.distance
+        end as distance,
+        events.effective_on
+    from following
+    inner join lines
+        on
+            following.organisation_key = lines.organisation_key
+            and following.version = lines.version + 1
+            and lines.is_last
+    inner join events
+        on
+            lines.ancestor_code = events.org_code
+            and {{ first_of_year('following.former_year') }} < events.effective_on
+            and following.first_year >= events.year
+    left join lines as still
+        on
+            following.organisation_key = still.organisation_key
+            and following.version = still.version
+            and events.org_code = still.ancestor_code
+            and still.is_first
+    where
+        not following.is_back
+        and case
+            when events.org_code = following.org_code
+                then
+                    events.year > following.former_year
+                    or (not following.is_same_parent and events.moved_to = following.parent_code)
+            when events.event = 'moved'
+                then
+                    following.is_elsewhere
+                    and following.is_same_parent
+                    and events.org_code <> following.former_unit_code
+            -- Nobody left what he still is below.
+            when still.ancestor_code is not null then false
+            when events.event = 'ended' then following.is_elsewhere or not following.is_same_parent
+            else events.event = 'continued' and not following.is_same_parent
+        end
+    union all
+    select
+        following.organisation_key,
+        following.version,
+        2000 as distance,
+        beginnings.begins_on as effective_on
+    from following
+    inner join beginnings
+        on
+            following.organisation_key = beginnings.organisation_key
+            and following.version = beginnings.version
+            and beginnings.choice = 1
+    where
+        not following.is_back
+        and (following.is_elsewhere or not following.is_same_parent)
+        and beginnings.begins_on > {{ last_of_year('following.former_year') }}
+        and beginnings.begins_on <= {{ last_of_year('following.first_year') }}
+),
+
+brought as (
+    select
+        organisation_key,
+        version,
+        effective_on,
+        row_number() over (
+            partition by organisation_key, version
+            order by distance, effective_on desc
+        ) as choice
+    from causes
+),
+
+based as (
+    select
+        following.*,
+        coalesce(begun.begins_on, beginnings.begins_on) as begins_on,
+        brought.effective_on as brought_on,
+        case
+            when following.version > 1 and brought.effective_on is not null then 'succession'
+            when following.version > 1 then 'year'
+            when begun.begins_on is not null or following.founded_on < beginnings.begins_on then 'succession'
+            when following.founded_on <= {{ last_of_year('following.first_year') }} then 'founded_on'
+            when following.first_year = beginnings.first_year then 'succession'
+            else 'first_listed'
+        end as basis
+    from following
+    left join begun on following.organisation_key = begun.organisation_key
+    left join beginnings
+        on
+            following.organisation_key = beginnings.organisation_key
+            and following.version = beginnings.version
+            and beginnings.choice = 1
+    left join brought
+        on
+            following.organisation_key = brought.organisation_key
+            and following.version = brought.version
+            and brought.choice = 1
+),
+
+dated as (
+    select
+        *,
+        case basis
+            when 'founded_on' then founded_on
+            when 'succession' then case when version = 1 then begins_on else brought_on end
+            else {{ first_of_year('first_year') }}
+        end as day
+    from based
+),
+
+-- A succession that has begun the former version is not told by this one again.
+unrepeated as (
+    select
+        *,
+        coalesce(day <= lag(day) over by_version, false) as is_repeated
+    from dated
+    window by_version as (partition by organisation_key order by version)
 ),
 
 starting as (
     select
-        versions.*,
-        lag(versions.last_year) over by_version as former_year,
-        case
-            when versions.version = 1 and versions.founded_on <= {{ last_of_year('versions.first_year') }}
-                then versions.founded_on
-            -- Back after a gap, it was not brought by the succession.
-            when
-                versions.version > 1
-                and coalesce(lag(versions.next_report) over by_version >= versions.first_year, true)
-                and changes.effective_on is not null
-                then changes.effective_on
-            else {{ first_of_year('versions.first_year') }}
-        end as reported_from,
-        case
-            when versions.version = 1 and versions.founded_on <= {{ last_of_year('versions.first_year') }}
-                then 'founded_on'
-            when versions.version = 1
-                then 'first_listed'
-            when
-                coalesce(lag(versions.next_report) over by_version >= versions.first_year, true)
-                and changes.effective_on is not null
-                then 'succession'
-            else 'year'
-        end as reported_basis
-    from versions
-    left join changes
-        on versions.organisation_key = changes.organisation_key and versions.version = changes.version
-    window by_version as (partition by versions.organisation_key order by versions.version)
+        *,
+        case when is_repeated then {{ first_of_year('first_year') }} else day end as reported_from,
+        case when is_repeated then 'year' else basis end as reported_basis
+    from unrepeated
 ),
 
--- A unit is there as long as any organisation that it lists.
+-- A unit is there as long as any organisation that it lists, but for one that a succession began.
 floors as (
     select
         unit_code,
@@ -397,18 +702,16 @@ floors as (
 started as (
     select
         starting.*,
-        case
-            when starting.is_unit and starting.version = 1 and floors.earliest < starting.reported_from
-                then floors.earliest
-            else starting.reported_from
-        end as valid_from,
-        case
-            when starting.is_unit and starting.version = 1 and floors.earliest < starting.reported_from
-                then 'organisations'
-            else starting.reported_basis
-        end as valid_from_basis
+        coalesce(floors.earliest, starting.reported_from) as valid_from,
+        case when floors.earliest is not null then 'organisations' else starting.reported_basis end as valid_from_basis
     from starting
-    left join floors on starting.unit_code = floors.unit_code
+    left join floors
+        on
+            starting.unit_code = floors.unit_code
+            and starting.reported_from > floors.earliest
+            and starting.is_unit
+            and starting.version = 1
+            and starting.reported_basis <> 'succession'
 ),
 
 followed as (
@@ -422,13 +725,20 @@ followed as (
 
 ending as (
     select
-        *,
-        next_from is null as is_current,
+        followed.*,
+        followed.next_from is null as is_current,
         case
-            when next_report is null or next_report >= next_year then next_from
-            else {{ first_of_year('next_report') }}
+            when followed.next_from is not null and coalesce(followed.next_report >= followed.next_year, true)
+                then followed.next_from
+            when
+                endings.ended_on > followed.valid_from
+                and coalesce(extract(year from endings.ended_on) <= followed.next_report, true)
+                then endings.ended_on
+            else {{ first_of_year('followed.next_report') }}
         end as followed_on
     from followed
+    left join endings
+        on followed.organisation_key = endings.organisation_key and followed.version = endings.version
 ),
 
 ended as (
@@ -465,7 +775,9 @@ history as (
         valid_from,
         valid_to,
         valid_from_basis,
-        case when former_year is not null then {{ last_of_year('former_year') }} end as changed_after,
+        case
+            when former_year is not null then least({{ last_of_year('former_year') }}, {{ add_days('valid_from', -1) }})
+        end as changed_after,
         case
             when valid_from_basis in ('founded_on', 'succession') then valid_from
             else {{ last_of_year('first_year') }}

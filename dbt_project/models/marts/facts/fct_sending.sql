@@ -1,18 +1,27 @@
+with facts as (
+    select
+        *,
+        {{ version_days() }}
+    from {{ ref('stg_sendings') }}
+)
+
 select
-    sendings.source_hash,
-    sendings.copy_no,
-    sendings.source_kind,
-    sendings.unit_code,
-    sendings.year,
-    sendings.number,
-    sendings.sent_no,
-    sendings.form_version,
-    sendings.state,
-    sendings.state_reason_code,
-    sendings.replaced_by,
-    sendings.days_late,
-    sendings.is_in_force,
+    facts.source_hash,
+    facts.copy_no,
+    facts.source_kind,
+    facts.unit_code,
+    facts.year,
+    facts.number,
+    facts.sent_no,
+    facts.form_version,
+    facts.state,
+    facts.state_reason_code,
+    facts.replaced_by,
+    facts.days_late,
+    facts.is_in_force,
     submissions.errors,
-    submissions.queries
-from {{ ref('stg_sendings') }} as sendings
-left join {{ ref('fct_submission') }} as submissions on sendings.source_hash = submissions.source_hash
+    submissions.queries,
+    organisation_versions.organisation_version_key
+from facts
+left join {{ ref('fct_submission') }} as submissions on facts.source_hash = submissions.source_hash
+{{ join_organisation_version('facts.unit_code', 'facts.unit_code') }}

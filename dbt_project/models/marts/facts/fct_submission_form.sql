@@ -4,6 +4,7 @@ select
     counts.form_title,
     counts.rows_in,
     counts.loaded,
-    counts.held_back
+    counts.held_back,
+    submissions.organisation_version_key
 from {{ ref('stg_counts') }} as counts
-inner join {{ ref('stg_submissions') }} as submissions on counts.source_hash = submissions.source_hash
+inner join {{ ref('fct_submission') }} as submissions on counts.source_hash = submissions.source_hash

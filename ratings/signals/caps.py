@@ -1,0 +1,189 @@
+"""CAPFILL and ROTATE: "excellent" handed out by the cap instead of by merit."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from ratings.signals.frames import Ratings, Scale, has, signal_rows
+from ratings.signals.rows import numbers, placed, steps
+from ratings.signals.statistics import (
+    Window,
+    beta_binomial_upper,
+    first_reason,
+    guarded,
+    overdispersion,
+    p_of,
+    stouffer,
+    z_of,
+)
+
+FEWEST_CAPPED = 60
+"""So many organisations and periods with a cap of at least one are needed to know how often a cap is met."""
+
+SIZES = 6
+"""Organisations are compared with the sixth of those that are of their size."""
+
+FEWEST_EXCELLENT = 4
+"""Of fewer excellent ratings that could have been repeated nothing is said."""
+
+FEWEST_ORGANISATIONS = 30
+"""So many organisations show how usual it is that the same are excellent again."""
+
+
+def allowed(scale: Scale, rated: np.ndarray, good: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """How many the cap allows, rounded down: a share of the good that are not top, of the good, or of all rated."""
+    base = {"good": good - top, "good_or_above": good, "rated": rated}[scale.cap_base]
+    # Without the small addition 0.2 of 15 would be 2.
+    return np.floor((scale.cap or 0.0) * base + 1e-9)
+
+
+def capfill(ratings: Ratings, period: int) -> pd.DataFrame:
+    """CAPFILL: whether the cap is always filled to the brim.
+
+    An organisation meets its cap where top >= allowed >= 1. The chance is how often the others of its size (sixths of
+    log rated, this row left out, + 1/2) do; mid-p, up to three periods by correlated Stouffer, guarded. (An exact
+    convolution over periods would be too bold: to be at the cap persists for honest reasons.)
+
+    `n` is rated, `observed` top, `statistic` how many periods of those tested it was met, `expected` how many of the
+    judged period's size meet it (share); `parameters`: `allowed`, `periods`, `cap`, `cap_base`.
+    Source: inflation.md (CAPFILL); ratchet and quota responses, Weitzman 1980.
+    Needs: a cap that allows one, 60 organisations and periods.
+    Size at .05: .004 to .021 in 20 empty provinces each of eight kinds (`benchmarks/detection.py`).
+    Innocent: more deserve it than the cap allows, so that it binds every year.
+    """
+    window = Window.of(ratings, period)
+    rated, good, top = (window.column(name) for name in ("rated", "good", "top"))
+    cap = allowed(ratings.scale, rated, good, top)
+    capped = cap >= 1
+    met = capped & (top >= cap)
+    z, usual = np.full(len(rated), np.nan), np.full(len(rated), np.nan)
+    if capped.sum() >= FEWEST_CAPPED and 0 < met.sum() < capped.sum():
+        size = np.log(rated[capped])
+        band = np.searchsorted(np.unique(np.quantile(size, np.arange(1, SIZES) / SIZES)), size, side="left")
+        hit = met[capped].astype(float)
+        inside = np.bincount(band)
+        usual[capped] = chance = (np.bincount(band, weights=hit)[band] - hit + 0.5) / inside[band]
+        z[capped] = z_of(np.where(hit > 0, chance / 2, (1 + chance) / 2))
+    periods = window.grid.spread(z)[window.here]
+    now = window.now(capped) & np.isfinite(window.now(z))
+    z_now = guarded(np.where(now, stouffer(periods)[0], np.nan))
+    hits = np.where(np.isfinite(periods), window.grid.spread(met.astype(float))[window.here], 0).sum(axis=1)
+    tested = np.isfinite(periods).sum(axis=1)
+    reason = first_reason(
+        len(now),
+        [
+            (not ratings.scale.cap, "no_cap"),
+            (~np.isfinite(window.now(top)), "no_subjects"),
+            (~window.now(capped), "no_cap"),
+            (capped.sum() < FEWEST_CAPPED, "too_few_peers"),
+            (True, "no_variance"),
+        ],
+    )
+    scale = ratings.scale
+    return signal_rows(
+        "CAPFILL",
+        ratings,
+        period,
+        p=p_of(z_now),
+        reason=reason,
+        z=z_now,
+        statistic=np.where(now, hits, np.nan),
+        n=np.where(now, window.now(rated), np.nan),
+        observed=np.where(now, window.now(top), np.nan),
+        expected=np.where(now, window.now(usual), np.nan),
+        peers=np.where(now, now.sum() - 1, np.nan),
+        parameters=[
+            f'{{"allowed": {many:g}, "periods": {count}, "cap": {scale.cap or 0:g}, "cap_base": "{scale.cap_base}"}}'
+            for many, count in zip(np.nan_to_num(window.now(cap)), tested, strict=True)
+        ],
+    )
+
+
+def rotate(ratings: Ratings, period: int) -> pd.DataFrame:
+    """ROTATE: whether "excellent" is passed round.
+
+    Of the excellent of a period who were rated in the one before (b), x had been excellent then. Expected by chance
+    b a/m, with a of m kept subjects excellent before; the whole table's odds of a repeat multiply those of chance (one
+    odds ratio, by moments). p = upper mid-p of the b - x new ones under a beta-binomial with that mean; steps of three
+    periods pooled; guarded.
+
+    `n` is b, `observed` b - x, `expected` its mean, `statistic` the share of new ones; `parameters`: `repeated`.
+    Source: inflation.md ("worth adding": rotation); Mantel & Haenszel 1959 for one odds ratio of many tables.
+    Needs: subjects with keys in two periods, 4 excellent who could have been so before.
+    Size at .05: .020 to .030 in 20 empty provinces each of eight kinds (`benchmarks/detection.py`).
+    Innocent: an organisation that honours another group of its people every year by an open decision.
+    """
+    window = Window.of(ratings, period)
+    owners = len(window.grid.organisations)
+    excellent, chance, new = (np.zeros(owners) for _ in range(3))
+    has_keys = has(ratings.subjects, "subject", "final")
+    expected = np.full(owners, np.nan)
+    p = np.full(owners, np.nan)
+    if has_keys and len(window.grid.periods) > 1:
+        step, kept, before, after, both = _kept_excellent(ratings, window)
+        counted = (before > 0) & (before < kept) & (after > 0)
+        step, kept, before, after, both = (each[counted] for each in (step, kept, before, after, both))
+        by = step // len(window.grid.periods)
+        repeat = _repeat_chance(before / kept, after, both)
+        excellent = np.bincount(by, weights=after, minlength=owners)
+        new = np.bincount(by, weights=after - both, minlength=owners)
+        chance = np.bincount(by, weights=after * (1 - repeat), minlength=owners)
+        enough = excellent >= FEWEST_EXCELLENT
+        if enough.sum() >= FEWEST_ORGANISATIONS:
+            mean = np.clip(chance / np.maximum(excellent, 1), 1e-6, 1 - 1e-6)
+            size = 1 / overdispersion(new[enough], excellent[enough], mean[enough]) - 1
+            p = beta_binomial_upper(np.where(enough, new, np.nan), excellent, mean * size, (1 - mean) * size)
+            expected = chance
+    z = guarded(z_of(p)[window.here])
+    known = np.isfinite(z)
+    excellent, new, expected = excellent[window.here], new[window.here], expected[window.here]
+    reason = first_reason(
+        len(z),
+        [
+            (not has_keys, "no_subjects"),
+            (len(window.grid.periods) < 2, "no_history"),
+            (excellent < FEWEST_EXCELLENT, "too_small"),
+            (True, "too_few_peers"),
+        ],
+    )
+    return signal_rows(
+        "ROTATE",
+        ratings,
+        period,
+        p=p_of(z),
+        reason=reason,
+        z=z,
+        statistic=np.where(known, new / np.maximum(excellent, 1), np.nan),
+        n=np.where(known, excellent, np.nan),
+        observed=np.where(known, new, np.nan),
+        expected=np.where(known, expected, np.nan),
+        peers=np.where(known, known.sum() - 1, np.nan),
+        parameters=[f'{{"repeated": {count:g}}}' for count in excellent - new],
+    )
+
+
+def _kept_excellent(ratings: Ratings, window: Window) -> tuple[np.ndarray, ...]:
+    """By step (organisation and later period): kept subjects, excellent before, excellent after, excellent twice."""
+    level = numbers(ratings.subjects, "final")
+    places = placed(ratings.subjects, window)
+    earlier, later = steps(places, pd.factorize(ratings.subjects["subject"])[0], np.isfinite(level))
+    top = level >= len(ratings.scale.levels) - ratings.scale.top_levels
+    owner_and_period = places.owner[later] * len(window.grid.periods) + places.column[later]
+    step, place = np.unique(owner_and_period, return_inverse=True)
+    counts = (np.ones(len(later)), top[earlier], top[later], top[earlier] & top[later])
+    return step, *(np.bincount(place, weights=each.astype(float), minlength=len(step)) for each in counts)
+
+
+def _repeat_chance(share: np.ndarray, after: np.ndarray, both: np.ndarray, rounds: int = 40) -> np.ndarray:
+    """The chance that one excellent now was so before: the odds of chance times the table's one odds ratio."""
+    odds = share / (1 - share)
+    low, high = -4.0, 8.0
+    for _ in range(rounds):
+        middle = (low + high) / 2
+        repeat = odds * np.exp(middle) / (1 + odds * np.exp(middle))
+        low, high = (middle, high) if (after * repeat).sum() < both.sum() else (low, middle)
+    return odds * np.exp(low) / (1 + odds * np.exp(low))
+
+
+SIGNALS: dict[str, Callable[[Ratings, int], pd.DataFrame]] = {"CAPFILL": capfill, "ROTATE": rotate}
