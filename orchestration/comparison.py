@@ -69,17 +69,18 @@ DECISIONS = {
     "unlocked": "mở khóa năm",
     "waived": "miễn trừ",
     "waiver_ended": "hết miễn trừ",
-    "same_person": "xác nhận hai mã là một đảng viên",
-    "not_same_person": "xác nhận hai mã không phải một đảng viên",
-    "same_person_undone": "bỏ xác nhận về hai mã đảng viên",
+    "same_person": "xác nhận hai khóa là một đảng viên",
+    "same_person_undone": "bỏ xác nhận về hai khóa đảng viên",
 }
 """Events by which a person changes what counts; other kinds tell of files, or are named as they are."""
 
 MEMBERS_OF_A_DECISION = ("key_a", "key_b")
 """Where a decision about members holds what they are known by."""
 
-ROUTINE = {"received", "refused", "held", "accepted", "duplicate", "returned", "dead_letter", "heading_adopted"}
-"""Events that the sendings themselves tell of."""
+ROUTINE = {
+    "received", "refused", "held", "accepted", "duplicate", "returned", "dead_letter", "heading_adopted", "not_same_person",
+}  # fmt: skip
+"""Events that the sendings themselves tell of, or that move no figure."""
 
 
 # --- causes ------------------------------------------------------------------------------------------------------

@@ -482,7 +482,7 @@ def test_a_decision_about_members_explains_the_years_of_the_units_in_which_they_
     )
 
     told = {(row.unit_code, row.year): row.cause for row in found.groups.itertuples()}
-    assert told["67.002", 2024] == "xác nhận hai mã là một đảng viên (sổ đăng ký, số 1)"
+    assert told["67.002", 2024] == "xác nhận hai khóa là một đảng viên (sổ đăng ký, số 1)"
     assert "gia hạn" in told["67.003", 2025]  # where they never were, what else there is explains as well
     assert found.unexplained == 0
 
