@@ -78,7 +78,8 @@ MEMBERS_OF_A_DECISION = ("key_a", "key_b")
 """Where a decision about members holds what they are known by."""
 
 ROUTINE = {
-    "received", "refused", "held", "accepted", "duplicate", "returned", "dead_letter", "heading_adopted", "not_same_person",
+    "received", "refused", "held", "accepted", "duplicate", "returned", "dead_letter", "heading_adopted",
+    "not_same_person",
 }  # fmt: skip
 """Events that the sendings themselves tell of, or that move no figure."""
 
