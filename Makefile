@@ -17,7 +17,7 @@ export UV_PYTHON_DOWNLOADS := never
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check docs bench bench-size setup
+.PHONY: help demo dev test check docs bench bench-size bench-detection setup
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
@@ -40,7 +40,7 @@ dev: $(STAMP) ## serve the Dagster UI on http://127.0.0.1:3000 for THUCCHAT_DATA
 	@$(BIN)/thucchat dev
 
 test: $(STAMP) ## run the tests
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/pytest -n $(WORKERS)
 
 check: $(STAMP) ## lint, layers, SQL, definitions
 	$(BIN)/ruff check .
@@ -60,3 +60,6 @@ bench: $(STAMP) ## measure intake, the whole path, one corrected workbook, and d
 
 bench-size: $(STAMP) ## the same warehouse for 1, 10 and 100 times the sample, in up to 12 GB
 	@$(BIN)/python benchmarks/warehouse.py --sizes 1 10 100
+
+bench-detection: $(STAMP) ## how well inflated ratings are found in made-up provinces, into docs/detection.md
+	@$(BIN)/python benchmarks/detection.py --page docs/detection.md

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration import build_commands, intake_commands, member_commands, trace_commands
+from orchestration import build_commands, intake_commands, member_commands, screen_commands, trace_commands
 from orchestration.problems import ProblemError, reason
 from orchestration.settings import Folders, set_environment, settings
 from orchestration.vietnamese import FILE, FOLDER, HELP_OPTION, OPTIONS, PLACES, VietnameseGroup, usage_problem
@@ -258,6 +258,7 @@ COMMANDS = (
     *member_commands.COMMANDS,
     *build_commands.COMMANDS,
     *trace_commands.COMMANDS,
+    *screen_commands.COMMANDS,
 )
 for command in COMMANDS:
     cli.add_command(command)

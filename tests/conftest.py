@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from orchestration import lock
 from orchestration.runs import run_job
@@ -18,6 +19,28 @@ from tests.provinces import lay_out
 # starts could not be ended by it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+MADE_ONCE = {
+    f"tests/test_{name}.py"
+    for name in (
+        "crosswalk", "dbt_alone", "dictionary", "history_truth", "packs", "restatement", "sources", "templates",
+        "templates_libreoffice", "trace", "warehouse_history", "warehouse_register", "warehouse_sql",
+    )
+}  # fmt: skip
+"""Files whose tests share something that takes long to make."""
+
+
+class Scheduling(LoadScopeScheduling):
+    """One worker takes all tests of such a file, and first of all; others go wherever there is room."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return file if file in MADE_ONCE else nodeid
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,6 @@ from orchestration.warehouse import logical_hash
 from tests.store_builder import PROJECT, DrawnStore
 from tests.test_statements import kept_of
 
-pytestmark = pytest.mark.xdist_group("dbt_alone")  # its fixtures are made once
-
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):

@@ -18,8 +18,6 @@ from store_builder import FIRST_ROW, build_warehouse
 
 from orchestration import lock
 
-pytestmark = pytest.mark.xdist_group("history_truth")  # its fixtures are made once
-
 NO_TESTS = ("resource_type:test", "resource_type:unit_test")
 FACTS = {
     "members": "fct_member",

@@ -12,8 +12,6 @@ from report_builders import NAMES, province
 from reports.findings import findings_in_brief
 from reports.packs import PACKS, PackError, pack_pdf
 
-pytestmark = pytest.mark.xdist_group("packs")  # its fixtures are made once
-
 NAME = "kiem-diem-cuoi-nam"
 FONTS = {"BeVietnamPro", "Tinos", "DejaVuSans"}
 HERE = {"year": 2025, "build_id": "20260115-a1b2c3", "province": "Đắk Nông"}

@@ -23,8 +23,6 @@ from submissions.form_set import load_form_sets
 from submissions.store import Store
 from submissions.values import shown
 
-pytestmark = pytest.mark.xdist_group("trace")  # its fixtures are made once
-
 KEYS = {"formula", "set", "where", "pick", "value", "cells", "of", "each", "part", "by", "cases", "beside", "kept"}
 """What a mart may say of how a figure is found again."""
 

@@ -14,8 +14,6 @@ from expectations.suites import suite
 from expectations.validation import validate
 from submissions.store import SUCCESSIONS, frame_table, write_table
 
-pytestmark = pytest.mark.xdist_group("warehouse_history")  # its fixtures are made once
-
 NO_TESTS = ("resource_type:test", "resource_type:unit_test")
 
 

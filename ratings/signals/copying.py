@@ -34,6 +34,10 @@ FEWEST_KEPT = 8
 FEWEST_ORGANISATIONS = 15
 """With fewer there is nothing to compare with."""
 
+FLOOR = 0.003
+"""Least p of what one and the same people got twice; chosen on made-up provinces with persistent
+people, where without it .25 honest ones were listed (`benchmarks/detection.py --ablation`)."""
+
 TWINS = 0.05
 """So much of the tolerated error is spent on looking for twins (Bonferroni with weights)."""
 
@@ -83,6 +87,8 @@ def copy(ratings: Ratings, period: int) -> pd.DataFrame:
         "levels": _same_values(ratings, "final", window),
         "scores": _same_values(ratings, "score", window),
     }
+    # Very persistent people look the same as a copy: alone they are never an overwhelming reason.
+    views |= {name: views[name]._replace(p=np.maximum(views[name].p, FLOOR)) for name in ("levels", "scores")}
     z = np.column_stack([guarded(z_of(view.p[here])) for view in views.values()])
     repeated = p_of(guarded(stouffer(z)[0]))
     twins, twin = _twins(ratings, groups, window)
