@@ -13,8 +13,6 @@ from benchmarks import crosswalk
 from submissions.intake import take_in
 from submissions.successions import read_successions
 
-pytestmark = pytest.mark.xdist_group("crosswalk")  # its fixtures are made once
-
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "demo"
 PROVINCE = ROOT / "benchmarks" / "successions.csv"

@@ -14,8 +14,6 @@ from orchestration.settings import Folders
 from reports.packs import PACKS
 from submissions.form_set import load_form_sets
 
-pytestmark = pytest.mark.xdist_group("dictionary")  # its fixtures are made once
-
 LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}
 """Tags that make a browser fetch something."""
 

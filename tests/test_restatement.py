@@ -16,8 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_builder import PROJECT, build_warehouse
 
-pytestmark = pytest.mark.xdist_group("restatement")  # its fixtures are made once
-
 MODELS = (
     "structures",
     "succession_step",

@@ -28,8 +28,6 @@ from submissions.register.log import Register
 from submissions.store import Store
 from tests.sftp import Server, serving
 
-pytestmark = pytest.mark.xdist_group("sources")  # its fixtures are made once
-
 OLD = 1_700_000_000
 
 

@@ -24,8 +24,6 @@ from submissions.values import shown
 from submissions.workbook import read_workbook
 from tests.workbooks import UNIT, changed, write_unit
 
-pytestmark = pytest.mark.xdist_group("templates")  # its fixtures are made once
-
 
 @pytest.fixture
 def send(tmp_path):

@@ -18,8 +18,6 @@ from submissions.workbook import column_letter, read_workbook
 from tests.libreoffice import SECONDS, LibreOffice, office  # noqa: F401
 from tests.workbooks import UNIT, unit_forms, write_unit
 
-pytestmark = pytest.mark.xdist_group("templates_libreoffice")  # its fixtures are made once
-
 TYPING = """
 Sub Fill(template, typed, saved)
     Dim hidden(0) As New com.sun.star.beans.PropertyValue

@@ -13,8 +13,6 @@ from submissions.register.log import Event
 from submissions.register.rates import rates
 from submissions.store import ISSUES, frame_table, write_table
 
-pytestmark = pytest.mark.xdist_group("warehouse_register")  # its fixtures are made once
-
 IN_TIME, LATE = datetime(2025, 1, 20, 3, tzinfo=UTC), datetime(2025, 2, 20, 3, tzinfo=UTC)
 # 01/02/2025 lies in the days of Tết and a weekend: what is due before it is in time to the end of Monday 03/02/2025.
 DAYS_LATE = 17

@@ -8,8 +8,6 @@ import duckdb
 import pytest
 from store_builder import DrawnStore, build_warehouse, contents
 
-pytestmark = pytest.mark.xdist_group("warehouse_sql")  # its fixtures are made once
-
 NO_TESTS = ("resource_type:test", "resource_type:unit_test")
 
 
