@@ -11,8 +11,6 @@ from scipy.stats import binom, poisson
 from benchmarks import detection
 from ratings.simulation import MECHANISMS, Province
 
-pytestmark = pytest.mark.xdist_group("detection")  # the provinces are made once
-
 RARE = 0.001
 
 SEEDS = range(3)

@@ -11,10 +11,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-Subject = Literal["grassroots", "cell", "unit", "rater"]
-
-KEY = ["organisation", "period"]
-
 SIGNAL_COLUMNS = {
     "organisation": "str",
     "period": "Int64",
