@@ -11,7 +11,10 @@ from ratings.rules import Catalogue, Rule
 MEMBER, ORGANISATION = "Đảng viên", "Tổ chức đảng"
 """Whom a case may concern."""
 
-GRAVITY = {form: order for order, form in enumerate(("Khiển trách", "Cảnh cáo", "Cách chức", "Khai trừ", "Giải tán"))}
+DISSOLVED = "Giải tán"
+"""The gravest form, of organisations."""
+
+GRAVITY = {form: order for order, form in enumerate(("Khiển trách", "Cảnh cáo", "Cách chức", "Khai trừ", DISSOLVED))}
 """Forms of discipline, mildest first."""
 
 Marts = Mapping[str, pd.DataFrame]

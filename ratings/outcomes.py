@@ -100,6 +100,13 @@ def subjects(frame: pd.DataFrame, *others: pd.DataFrame, **columns: pd.Series | 
     return joined[joined["outcome"] != OUTSIDE].reset_index(drop=True)
 
 
+def passed_together(frame: pd.DataFrame) -> pd.DataFrame:
+    """What passed, one row for each unit and year that stands for all of it; nobody reads the words of what passed."""
+    counted = frame[frame["outcome"] == PASSED].groupby(["year", "unit_code"], as_index=False).size()
+    counted = counted.rename(columns={"size": "cases"}).assign(outcome=PASSED)
+    return subjects(counted, subject_kind="unit", subject_key=counted["unit_code"] + "|đạt", cases=counted["cases"])
+
+
 def findings(judged: pd.DataFrame, rule: Rule, rules: Catalogue) -> pd.DataFrame:
     """Findings of a rule, from its subjects found."""
     found = judged[judged["outcome"] == FOUND].reset_index(drop=True)

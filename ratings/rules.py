@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ratings.tables import OPEN, SEEDS, Cap, Regime, TableError, Tables, read_tables
 
 CATALOGUE = Path(__file__).with_name("rules.yaml")
-"""The catalogue shipped with the package."""
+"""The catalogue shipped with the package; files named ``rules_*.yaml`` beside it are parts of it."""
 
 Severity = Literal["error", "warning", "information", "none"]
 Text = str
@@ -210,12 +210,23 @@ def catalogue(content: dict, tables: Tables | None = None) -> Catalogue:
 
 @cache
 def load_rules(path: Path = CATALOGUE, seeds: Path = SEEDS) -> Catalogue:
-    """Read and check a catalogue of rules and the tables it stands on."""
+    """Read and check a catalogue of rules, with its parts beside it, and the tables it stands on."""
+    whole, *parts = (
+        yaml.safe_load(file.read_text(encoding="utf-8")) for file in (path, *sorted(path.parent.glob("rules_*.yaml")))
+    )
+    listed = sorted((rule for part in (whole, *parts) for rule in part["rules"]), key=lambda rule: rule["id"])
     try:
-        return catalogue(yaml.safe_load(path.read_text(encoding="utf-8")), read_tables(seeds))
+        return catalogue(whole | {"rules": listed}, read_tables(seeds))
     except ValidationError as error:
-        places = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        places = "; ".join(f"{_place(item['loc'], listed)}: {item['msg']}" for item in error.errors())
         raise CatalogueError(f"{path.name}: {places}") from error
+
+
+def _place(steps: tuple[int | str, ...], listed: list[dict]) -> str:
+    """Where in the catalogue a fault is; a rule is named by its id, in whichever part it stands."""
+    if len(steps) > 1 and steps[0] == "rules":
+        steps = (listed[int(steps[1])]["id"], *steps[2:])
+    return ".".join(map(str, steps))
 
 
 # --- the seed that is made from the catalogue ------------------------------------------------------------------------

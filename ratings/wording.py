@@ -48,3 +48,8 @@ def phrase(template: str, **parts: pd.Series) -> pd.Series:
         if place is not None:
             text = text + parts[place].astype("str")
     return text
+
+
+def listed(parts: pd.DataFrame) -> pd.Series:
+    """The parts of each row that are given, one after the other: ``a; b``."""
+    return parts.apply(lambda row: "; ".join(row.dropna()), axis=1, result_type="reduce").astype("str")

@@ -24,7 +24,7 @@ def rule_of(content, rule_id):
 
 
 def test_the_catalogue_holds_exactly_the_rules_that_run():
-    assert [rule.id for rule in load_rules().rules] == ["R01", "R04", "R10", "R16", "R29", "R30"] == list(RULES)
+    assert [rule.id for rule in load_rules().rules] == sorted(RULES)
 
 
 @pytest.mark.parametrize(

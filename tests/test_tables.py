@@ -56,7 +56,7 @@ def test_rules_of_a_regime_that_is_not_confirmed_only_warn_but_for_what_is_count
     rules = load_rules()
     severities = {rule.id: rule.severity["QD124"] for rule in rules.rules}
 
-    assert {rule for rule, severity in severities.items() if severity == "error"} == {"R16", "R29", "R30"}
+    assert {rule for rule, severity in severities.items() if severity == "error"} == {"R16", "R18", "R24", "R29", "R30"}
 
 
 def test_levels_are_those_that_the_rules_speak_of():
