@@ -54,9 +54,10 @@ docs: $(STAMP) ## the dictionary into data/docs, and dbt's exposures from the pa
 	$(BIN)/python -m orchestration.dictionary
 	$(BIN)/thucchat docs
 
-bench: $(STAMP) ## measure intake, the whole path, one corrected workbook, and dbt against one SQL script
+bench: $(STAMP) ## measure intake, the whole path, one corrected workbook, dbt against one SQL script, and judging a nation
 	@$(BIN)/python benchmarks/speed.py
 	@$(BIN)/python benchmarks/warehouse.py
+	@$(BIN)/python benchmarks/nation.py
 
 bench-size: $(STAMP) ## the same warehouse for 1, 10 and 100 times the sample, in up to 12 GB
 	@$(BIN)/python benchmarks/warehouse.py --sizes 1 10 100

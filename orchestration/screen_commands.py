@@ -166,7 +166,7 @@ def _screened(
     if at is not None and (period := period_of(at)) is None:
         raise InputError([f"Kỳ {at} không rõ; viết dạng 2024, 2024Q1 hoặc 2024-01."])
     frame, first_line = read_table(path, sheet)
-    return screen_table(frame, layout, period=period, first_line=first_line)
+    return screen_table(frame, layout, at=period, first_line=first_line)
 
 
 def _typed(options: Mapping[str, object]) -> dict[str, object]:
@@ -352,8 +352,7 @@ def _print_json(screened: "Screened", name: str) -> None:
         "organisations": _records(screened.organisations),
         "signals": _records(signals),
     }
-    json.dump(answer, sys.stdout, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write("\n")
+    sys.stdout.write(json.dumps(answer, ensure_ascii=False, allow_nan=False) + "\n")  # json.dump writes piece by piece
 
 
 def _records(frame: "pd.DataFrame") -> list[dict[str, object]]:
@@ -375,6 +374,7 @@ def _show(screened: "Screened", name: str, most: int) -> None:
     from orchestration import terminal
     from ratings.combination import NOT_TESTED
     from ratings.reasons import number
+    from ratings.screening import risk_told
 
     def say(text: str) -> None:
         terminal.console.print(text, soft_wrap=True)
@@ -389,11 +389,7 @@ def _show(screened: "Screened", name: str, most: int) -> None:
     columns = ", ".join(f"{role} = {column}" for role, column in screened.layout.columns().items())
     say(f"  Cột: {escape(columns)}")
     _show_list(screened, most, say)
-    listed, expected = budget.listed, budget.expected_false
-    say(
-        f"\nNhóm A {listed['A']}, B {listed['B']}, C {listed['C']}. Do ngẫu nhiên mà vào nhóm A: trung bình không quá "
-        f"{number(expected['A'])}; vào A và B: không quá {number(expected['B'])}. Nhóm C chỉ là thứ tự nên xem tiếp."
-    )
+    say(f"\n{risk_told(budget)}")
     if len(screened.single):
         say(f"\n[bold]Dấu hiệu đơn lẻ[/bold] ({number(len(screened.single))}; chưa đủ hai lý do)")
         for row in screened.single.head(most).to_dict("records"):

@@ -171,15 +171,15 @@ def combine(signals: pd.DataFrame, *, draws: int = DRAWS) -> Combined:
 
 def family_deviates(signals: pd.DataFrame) -> tuple[np.ndarray, list[str], np.ndarray]:
     """Codes (sorted), families that could be tested somewhere, and the deviate of each [organisation, family]."""
-    codes = np.unique(signals["organisation"].to_numpy())
-    row = pd.Index(codes).get_indexer(signals["organisation"])
+    row, codes = pd.factorize(signals["organisation"], sort=True)
+    codes = np.asarray(codes, dtype=object)
     p = signals["p"].to_numpy(float, na_value=np.nan)
-    name = signals["signal"].to_numpy()
+    name, names = pd.factorize(signals["signal"])
     families, columns = [], []
     for family, members in FAMILIES.items():
         views = []
         for member in members:
-            mine = name == member
+            mine = name == names.get_indexer([member])[0]
             if np.isfinite(p[mine]).any():
                 views.append(np.full(len(codes), np.nan))
                 views[-1][row[mine]] = z_of(p[mine])

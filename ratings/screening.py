@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ratings import reasons as wording
-from ratings.combination import LISTED, Budget, combine
+from ratings.combination import FEWEST_FOR_A, LISTED, Budget, combine
 from ratings.reasons import AGAIN, PLAIN, Words, number, percent
 from ratings.signals import battery
 from ratings.signals.checking import check
@@ -69,14 +69,14 @@ def screen(
     table: pd.DataFrame | Ratings,
     layout: Layout | None = None,
     *,
-    period: int | None = None,
+    at: int | None = None,
     words: Words = PLAIN,
     first_line: int = 1,
     **options: object,
 ) -> Screened:
     """Screen a tidy table (see `reading.Layout` for the options; columns not named are guessed) or `Ratings`.
 
-    `period` is the one judged (the latest where not given); earlier ones are read, later ones are not. `first_line` is
+    `at` is the period judged (the latest where not given); earlier ones are read, later ones are not. `first_line` is
     the number of the table's first row in problems. Deterministic. Raises `frames.InputError` with all that is wrong;
     what is too little is answered by "not testable".
     """
@@ -91,7 +91,7 @@ def screen(
         ratings, layout, notes, names = done.ratings, done.layout, done.notes, done.periods
     if words is PLAIN and ratings.groups.empty:
         words = Words(group="lần báo cáo")  # what COPY compares where no parts are known
-    period = battery.latest_period(ratings) if period is None else period
+    period = battery.latest_period(ratings) if at is None else at
     if not (ratings.organisations["period"] == period).any():
         known = ", ".join(str(each) for each in np.sort(ratings.organisations["period"].unique())[-10:])
         raise InputError([f"Bảng không có kỳ {period}; các kỳ: {known}."])
@@ -113,6 +113,22 @@ def screen(
         notes=notes,
         period_name=names.get(period, str(period)),
     )
+
+
+def risk_told(budget: Budget) -> str:
+    """How many are listed, how many of them may be there by chance, and why nobody is in band A where that is so."""
+    listed, expected = budget.listed, budget.expected_false
+    parts = [f"Nhóm A {number(listed['A'])}, B {number(listed['B'])}, C {number(listed['C'])}."]
+    if budget.tested < FEWEST_FOR_A:
+        parts.append(f"Không xếp nhóm A vì kiểm tra được dưới {FEWEST_FOR_A} tổ chức.")
+    if any(expected.values()):
+        parts.append(
+            f"Do ngẫu nhiên mà vào nhóm A: trung bình không quá {number(expected['A'])} tổ chức; vào A và B: không quá "
+            f"{number(expected['B'])}."
+        )
+    if listed["C"]:
+        parts.append("Nhóm C chỉ là thứ tự nên xem tiếp.")
+    return " ".join(parts)
 
 
 def _named(organisations: pd.DataFrame, ratings: Ratings) -> pd.DataFrame:

@@ -11,10 +11,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ratings.combination import LISTED, NOT_TESTED
 from ratings.reasons import family_names, number, percent, signal_texts
-from ratings.screening import Screened
+from ratings.screening import Screened, risk_told
 from ratings.signals.frames import Ratings, has
 from ratings.signals.scores import histogram
 from ratings.signals.shares import ALARM, WARNING, funnel
@@ -32,7 +33,7 @@ LABEL_WIDE, LABEL_HIGH = 0.14, 0.07
 MOST_BARS = 200
 FEWEST_DRAWN = 5
 MOST_SHOWN = 200
-"""Rows of a table on the page; the CSV has all."""
+"""Rows of a table on the page, so that a nation's can still be opened; the CSV has all."""
 
 HEIGHT = 3.2
 """Inches."""
@@ -74,7 +75,7 @@ def screen_page(screened: Screened, table_name: str) -> str:
         counted=_counted(screened),
         drawings=list(_drawings(screened)),
         number=number,
-        percent=percent,
+        risk_told=risk_told,
     )
 
 
@@ -94,7 +95,7 @@ def _listed(screened: Screened) -> list[dict[str, object]]:
             "families": [names[row["first_family"]], names[row["second_family"]]],
             "above": "–" if pd.isna(row["members_above"]) else number(row["members_above"]),
         }
-        for row in screened.listed.to_dict("records")
+        for row in screened.listed.head(MOST_SHOWN).to_dict("records")
     ]
 
 
@@ -175,6 +176,8 @@ def _funnel(screened: Screened) -> tuple[str, Figure, str] | None:
         )
     axes.set(xscale="log", xlabel="Số được xếp loại (thang log)", ylabel="Tỷ lệ từ mức tốt trở lên (%)")
     axes.xaxis.set_major_formatter(lambda value, _: number(value))
+    # A few units may all lie between two powers of ten.
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if sizes[-1] > 10 * sizes[0] else MaxNLocator(6))
     axes.minorticks_off()
     note = (
         f"Mỗi chấm là một tổ chức; đường nét đứt là giới hạn 95%, nét liền 99,8%; màu cam là nhóm A và B. "

@@ -67,6 +67,19 @@ def test_where_nobody_inflates_almost_nobody_is_listed():
     assert sum(each["A"] for each in drawn) <= 4
 
 
+@pytest.mark.parametrize("planted", [0, 5, 500])
+def test_of_a_nation_those_who_stand_out_are_listed_however_few_and_hardly_anybody_else(planted):
+    z = honest(7, organisations=51_000, names=ONE_OF_EACH[:6], related=0.2)
+    for place, name in enumerate(ONE_OF_EACH[:2]):
+        z[name][:planted] = 4.5 + place
+
+    listed = combine(signals_of(z)).organisations.query("band in ['A', 'B']")
+
+    found = listed["organisation"].isin([f"o{place:04d}" for place in range(planted)])
+    assert found.sum() == planted
+    assert (~found).sum() <= max(2, 0.2 * planted)
+
+
 def test_half_of_the_signals_caution_is_made_up_for_and_boldness_never_adds_to_it():
     shy = {name: values - 0.3 for name, values in honest(1).items()}
     bold = {name: values + 0.3 for name, values in honest(1).items()}

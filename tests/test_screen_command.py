@@ -13,6 +13,7 @@ from orchestration.command import cli
 from orchestration.problems import ProblemError
 from orchestration.screen_commands import read_table
 from ratings.signals.frames import InputError
+from reports import screen_page
 
 LEVELS = ["XS", "HTT", "HT", "KHT"]
 
@@ -136,6 +137,33 @@ def test_the_page_has_the_charts_that_fit_and_is_the_same_twice(screen, tmp_path
     ids = re.findall(r' id="([^"]+)"', pages[0])
     assert len(ids) == len(set(ids))
     assert "Điểm dồn trên ngưỡng" in pages[0]
+
+
+def test_of_fifteen_units_and_one_period_nobody_is_in_band_a_and_it_is_said_why(screen, tmp_path):
+    frame = ratings(organisations=15)
+    frame[frame["year"] == 2025].to_csv(tmp_path / "a.csv", index=False)
+
+    told = screen(tmp_path / "a.csv", "--html", tmp_path / "page.html").stdout
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+
+    for each in (told, page):
+        assert "Nhóm A 0, B " in each
+        assert "Không xếp nhóm A vì kiểm tra được dưới 30 tổ chức." in each
+    assert "không có mức của chính tổ chức" in page
+    sizes = re.search(r'id="hinh0-matplotlib.axis_1".*?id="hinh0-matplotlib.axis_2"', page, re.DOTALL)
+    assert len(re.findall(r'id="hinh0-xtick_\d+"', sizes[0])) >= 2
+
+
+def test_the_page_names_the_first_of_many_and_says_how_many_there_are(screen, tmp_path, monkeypatch):
+    monkeypatch.setattr(screen_page, "MOST_SHOWN", 2)
+    ratings().to_csv(tmp_path / "a.csv", index=False)
+
+    found = answer(screen(tmp_path / "a.csv", "--html", tmp_path / "page.html", "--json"))["list"]
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+
+    assert len(found) > 2
+    assert page.count("<details") == 2
+    assert f"chỉ nêu 2 tổ chức đứng đầu trong {len(found)};" in page
 
 
 def test_scores_with_a_cutoff_are_judged_as_a_whole(screen, tmp_path):

@@ -233,13 +233,11 @@ def test_a_score_outside_the_scale_is_refused(value):
         ({"cap": 0}, "Trần phải là một tỷ lệ"),
         ({"good_from": "tốt"}, "Mức tốt không có trong thang"),
         ({"organisation": "khong_co"}, "Bảng không có cột khong_co"),
-        ({"period": 1999}, "Bảng không có kỳ 1999"),
+        ({"at": 1999}, "Bảng không có kỳ 1999"),
     ],
 )
 def test_what_was_set_beforehand_must_fit_the_table(options, told):
-    at = options.pop("period", None)
-
-    assert told in problems_of(counts(), period=at, **options)
+    assert told in problems_of(counts(), **options)
 
 
 def test_a_cutoff_outside_the_scale_is_refused():
@@ -327,8 +325,18 @@ def test_a_later_period_does_not_change_what_was_answered_of_an_earlier_one():
     frame = counts()
 
     pd.testing.assert_frame_equal(
-        screen(frame, period=2024).organisations, screen(frame[frame["nam"] <= 2024]).organisations
+        screen(frame, at=2024).organisations, screen(frame[frame["nam"] <= 2024]).organisations
     )
+
+
+def test_the_column_of_periods_may_be_named_and_another_period_judged_than_the_last():
+    frame = counts().rename(columns={"nam": "lần"})
+
+    named = screen(frame, period="lần", at=2024)
+
+    assert named.layout.period == "lần"
+    assert named.period == 2024
+    pd.testing.assert_frame_equal(named.organisations, screen(counts(), at=2024).organisations)
 
 
 def test_the_order_of_rows_does_not_matter():

@@ -344,7 +344,7 @@ class TestExcluded:
     @pytest.mark.parametrize(
         ("columns", "count", "reason"),
         [
-            ({"rated": 30}, 40, "no_subjects"),
+            ({"rated": 30}, 40, "no_excluded"),
             ({"rated": 8, "excluded": 1}, 40, "too_small"),
             ({"rated": 30, "excluded": 1}, 14, "too_few_peers"),
             ({"rated": 30, "excluded": 0}, 40, "no_variance"),

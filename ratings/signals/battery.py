@@ -52,6 +52,12 @@ FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 FAMILY_OF: Mapping[str, str] = MappingProxyType({name: family for family, names in FAMILIES.items() for name in names})
 
+ENCODED = ("groups", "subjects", "scores")
+LOOKED_UP, COMPARED = ("organisation", "group"), ("subject",)
+"""Columns of codes of long frames: what of a code signals need beyond whether it is the same."""
+
+TEXT = (pd.StringDtype, np.dtypes.ObjectDType)
+
 BATTERY_COLUMNS = {**SIGNAL_COLUMNS, "family": "str", "q": "Float64"}
 """Of `signals`. `family` is empty for a signal that is shown only; `q` is Benjamini and Hochberg's within the signal
 and the period, for reading a signal by itself."""
@@ -76,7 +82,10 @@ def latest_period(ratings: Ratings) -> int:
 
 
 def recent(ratings: Ratings, period: int) -> Ratings:
-    """Only what the signals of `period` read: it and the two periods before it that the organisations have."""
+    """Only what the signals of `period` read: it and the two periods before it that the organisations have.
+
+    Codes of long frames become categories: text is looked at once, not by every signal again.
+    """
     periods = np.sort(ratings.organisations["period"].unique())
     wanted = periods[periods <= period][-POOLED_PERIODS:]
     frames = {}
@@ -84,8 +93,27 @@ def recent(ratings: Ratings, period: int) -> Ratings:
         frame = getattr(ratings, name)
         if not frame.empty:
             inside = frame["period"].isin(wanted).to_numpy()
-            frames[name] = frame if inside.all() else frame[inside]
+            if name in ENCODED:
+                frame = _encoded(frame, inside)
+            frames[name] = frame if len(frame) == inside.sum() else frame[inside]
     return replace(ratings, **frames)
+
+
+def _encoded(frame: pd.DataFrame, inside: np.ndarray) -> pd.DataFrame:
+    """Rows of a frame, column by column: codes that are looked up or sorted as categories, the others as numbers."""
+    columns = {}
+    for name in frame:
+        column = frame[name].array if inside.all() else frame[name].array[inside]
+        if name in LOOKED_UP and isinstance(column.dtype, TEXT):
+            codes, values = pd.factorize(column, sort=True)
+            column = pd.Categorical.from_codes(codes, categories=values)
+        elif name in LOOKED_UP and isinstance(column, pd.Categorical):
+            column = column.reorder_categories(column.categories.sort_values())
+        elif name in COMPARED and isinstance(column.dtype, TEXT):
+            codes = pd.factorize(column)[0]
+            column = pd.arrays.IntegerArray(codes.astype(np.int64), codes < 0)
+        columns[name] = column
+    return pd.DataFrame(columns, copy=False)
 
 
 def _with_q(rows: pd.DataFrame) -> pd.DataFrame:

@@ -298,7 +298,7 @@ def own(ratings: Ratings, period: int) -> pd.DataFrame:
         reason=first_reason(
             len(answer),
             [
-                (~now, "too_small"),
+                (~now, "no_own_level"),
                 (not work.shape[1], "no_evidence"),
                 (not enough, "too_few_peers"),
                 (not varies, "no_variance"),

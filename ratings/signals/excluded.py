@@ -58,7 +58,7 @@ def excluded(ratings: Ratings, period: int) -> pd.DataFrame:
     reason = first_reason(
         len(z),
         [
-            (periods == 0, "no_subjects"),
+            (periods == 0, "no_excluded"),
             (~judged, "too_small"),
             (not out.any(), "no_variance"),
             (True, "too_few_peers"),

@@ -42,6 +42,8 @@ REASONS = {
     "no_cutoff": "thang điểm không có ngưỡng",
     "no_groups": "không có số liệu của các chi bộ bên dưới",
     "no_subjects": "không có xếp loại của từng đối tượng",
+    "no_own_level": "không có mức của chính tổ chức",
+    "no_excluded": "không có số ngoài diện xếp loại",
     "no_claims": "không có mức tự xếp loại hoặc mức đề nghị",
     "no_cap": "không có trần tỷ lệ hoặc trần chưa cho phép đối tượng nào",
     "no_target": "không có chỉ tiêu",

@@ -119,6 +119,8 @@ def _rows(
     whole = np.where(np.isfinite(p), np.stack([view.whole for view in views])[chosen], np.nan)
     usual = np.array([_usual(view) for view in views])[which]
     enough = np.stack([view.judged for view in views])
+    heads = [json.dumps({"view": view.name})[:-1] for view in views]
+    template = "%s" + "".join(f", {json.dumps(each)}: %r" for each in told) + "}"
     reason = first_reason(
         len(p),
         [
@@ -141,8 +143,8 @@ def _rows(
         expected=usual * whole,
         peers=np.where(np.isfinite(p), np.isfinite(p).sum() - 1, np.nan),
         parameters=[
-            json.dumps({"view": views[view].name} | dict(zip(told, counts, strict=True)))
-            for view, *counts in zip(which, *(np.nan_to_num(values) for values in told.values()), strict=True)
+            template % (heads[view], *counts)
+            for view, *counts in zip(which, *(np.nan_to_num(each).tolist() for each in told.values()), strict=True)
         ],
     )
 
@@ -175,15 +177,18 @@ def _counts(ratings: Ratings, window: Window) -> dict[str, np.ndarray]:
                 columns["unappraised"] |= decided & np.isnan(step)
     else:
         return dict.fromkeys(COUNTS, np.full(int(window.here.sum()), np.nan))
-    return {
-        name: _total(owner, values.astype(float), len(window.here))[window.here] for name, values in columns.items()
-    }
+    return {name: _total(owner, values, len(window.here))[window.here] for name, values in columns.items()}
 
 
 def _total(owner: np.ndarray, values: np.ndarray, owners: int) -> np.ndarray:
-    known = np.isfinite(values)
-    total = np.bincount(owner[known], weights=values[known], minlength=owners)
-    return np.where(np.bincount(owner[known], minlength=owners) > 0, total, np.nan)
+    """Sums of numbers, or how many flags are set, by owner; NaN where an owner has none that is known."""
+    if values.dtype == bool:
+        total = np.bincount(owner[values], minlength=owners).astype(float)
+    else:
+        known = np.isfinite(values)
+        owner = owner[known]
+        total = np.bincount(owner, weights=values[known], minlength=owners)
+    return np.where(np.bincount(owner, minlength=owners) > 0, total, np.nan)
 
 
 def _upper(view: View) -> np.ndarray:

@@ -177,7 +177,9 @@ def rater(ratings: Ratings, period: int) -> pd.DataFrame:
         observed=np.where(tested, value["leniency"], np.nan),
         expected=np.where(tested, middle, np.nan),
         peers=np.where(tested, tested.sum() - 1, np.nan),
-        parameters=[
+        parameters=np.full(len(p), json.dumps({"view": VIEWS[0]}), dtype=object)
+        if not has_raters
+        else [
             json.dumps(
                 {"view": VIEWS[which]}
                 | {name: round(number, 4) for name, number in zip(TOLD, numbers_of, strict=True) if np.isfinite(number)}

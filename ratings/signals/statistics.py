@@ -24,6 +24,9 @@ FEWEST_GUARDED = 30
 
 SMALLEST_P = 1e-12
 
+TABLE = 20_000_000
+"""So many numbers a table of exact chances holds at most; of more organisations it is made part by part."""
+
 POOLED_PERIODS = 3
 """So many latest periods, the judged one included, speak for an organisation."""
 
@@ -225,7 +228,7 @@ def poisson_binomial_upper(probability: np.ndarray, happened: np.ndarray, owner:
     upper = np.full(owners, np.nan)
     longest, width = int(trials.max(initial=0)), 1
     while width // 2 < longest:  # owners of 1, 2, 3-4, 5-8 … trials at a time: the table stays narrow
-        at_once = max(1, 20_000_000 // (width + 1))
+        at_once = max(1, TABLE // (width + 1))
         chosen = np.flatnonzero((trials > width // 2) & (trials <= width))
         for first in range(0, len(chosen), at_once):
             rows = chosen[first : first + at_once]
@@ -262,7 +265,7 @@ def sum_upper(scores: np.ndarray, chances: np.ndarray, observed: np.ndarray) -> 
     came = np.where(known, observed, 0).astype(int)
     reached = np.take_along_axis(scores, came[..., None], axis=2)[..., 0].sum(axis=1)
     upper = np.empty(organisations)
-    at_once = max(1, 4_000_000 // outcomes**periods)
+    at_once = max(1, TABLE // 5 // outcomes**periods)
     for first in range(0, organisations, at_once):
         rows = slice(first, first + at_once)
         total, chance = np.zeros((len(reached[rows]), 1)), np.ones((len(reached[rows]), 1))
