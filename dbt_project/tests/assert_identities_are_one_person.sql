@@ -13,12 +13,18 @@ with listed as (
     where members.is_in_force
 ),
 
+-- Only of these can two keys be one: counting the distinct keys of everybody costs a table per member.
+resolved as (
+    select * from listed
+    where member_key in (select member_key from listed where member_key <> member_key_as_sent)
+),
+
 doubled as (
     select
         member_key,
         year,
         unit_code
-    from listed
+    from resolved
     group by member_key, year, unit_code
     having count(distinct member_key_as_sent) > 1
     union all
@@ -26,7 +32,7 @@ doubled as (
         member_key,
         year,
         null as unit_code
-    from listed
+    from resolved
     where is_present
     group by member_key, year
     having count(distinct member_key_as_sent) > 1 and count(distinct unit_code) > 1

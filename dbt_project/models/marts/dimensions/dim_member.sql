@@ -45,7 +45,9 @@ members as (
         min(case when not records.is_held_back then records.year end) as first_lawful_year,
         max(case when records.is_held_back then 1 else 0 end) = 0
         and min(records.record_hash) = max(records.record_hash)
-        and max(reports.ordinal) - min(reports.ordinal) + 1 = count(*) as is_steady
+        and max(reports.ordinal) - min(reports.ordinal) + 1 = count(*) as is_steady,
+        -- of the last roll: only a unit's last one has none after it
+        nullif(max(coalesce(reports.next_report, 9999)), 9999) as next_report
     from records
     inner join reports on records.unit_code = reports.unit_code and records.year = reports.year
     group by records.member_key
@@ -57,7 +59,7 @@ steady as (
         1 as version,
         members.first_year,
         members.last_year,
-        reports.next_report,
+        members.next_report,
         {% for column in tracked + lasting %}
             records.{{ column }},
         {% endfor %}
@@ -65,7 +67,6 @@ steady as (
     from records
     inner join members
         on records.member_key = members.member_key and records.year = members.last_year and members.is_steady
-    inner join reports on records.unit_code = reports.unit_code and records.year = reports.year
 ),
 
 -- Who moved within a year stands on two rolls: he is where he is present. Of a row that is held back only this is
