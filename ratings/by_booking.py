@@ -6,7 +6,7 @@ import pandas as pd
 
 from ratings import by_discipline, decided, discipline, organisations, wording
 from ratings.decided import KEY
-from ratings.outcomes import FOUND, NOT_CHECKED, OUTSIDE, PASSED, first, in_force, is_among, subjects
+from ratings.outcomes import FOUND, NOT_CHECKED, OUTSIDE, PASSED, first, in_force, is_among, of_some, subjects
 from ratings.rules import Catalogue, Rule
 
 Marts = Mapping[str, pd.DataFrame]
@@ -20,7 +20,7 @@ def booked_on_the_new_unit(marts: Marts, rule: Rule, rules: Catalogue) -> pd.Dat
     member = marts["fct_discipline"]["subject_member_key"]
     cases = in_force(marts["fct_discipline"].assign(subject_key=member)[member.notna()], rule, rules)
     cases["violated_in"] = cases["violated_on"].dt.year.astype("Int64")
-    roll = organisations.roll(marts)[[*KEY, "unit_code", "record_id"]]
+    roll = of_some(organisations.roll(marts)[[*KEY, "unit_code", "record_id"]], cases, "subject_key")
     for name, years in (("before", cases["violated_in"] - 1), ("after", cases["violated_in"])):
         wanted = cases[["subject_key"]].assign(year=years)
         there = wanted.merge(roll, on=KEY, how="left", validate="many_to_one").set_axis(cases.index)
@@ -44,7 +44,7 @@ def booked_on_the_new_unit(marts: Marts, rule: Rule, rules: Catalogue) -> pd.Dat
     units = marts["dim_unit"].drop_duplicates("unit_code").set_index("unit_code")["unit_name"]
     return subjects(
         cases,
-        _unread_reports(marts, rule, rules),
+        discipline.unread_rows(marts, rule, rules, "disciplines", "kỷ luật (Biểu 8)"),
         subject_kind="member",
         subject=subject,
         member_key=cases["subject_key"],
@@ -80,8 +80,9 @@ def earlier_violations(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFra
     cases = cases[cases["is_early"].fillna(True)].rename(columns={"unit_code": "case_unit_code"})
     cases = cases.sort_values(["is_early", "violated_on", "case_id"], ascending=[False, True, True])
     members = cases.drop_duplicates(KEY).drop(columns="record_id")
-    members = members.merge(decided.members(marts), on=KEY, how="left", validate="one_to_one")
-    roll = organisations.roll(marts)[[*KEY, "is_present"]]
+    rated = of_some(decided.members(marts), members, "subject_key")
+    members = members.merge(rated, on=KEY, how="left", validate="one_to_one")
+    roll = of_some(organisations.roll(marts)[[*KEY, "is_present"]], members, "subject_key")
     members = members.merge(roll, on=KEY, how="left", validate="one_to_one")
     members["unit_code"] = members["unit_code"].fillna(members["case_unit_code"])
     members["cell_code"] = members["cell_code"].fillna(members["org_code"])
@@ -220,19 +221,6 @@ def _concerned(cases: pd.DataFrame, marts: Marts) -> pd.Series:
     """R29: whom cases concern, in words."""
     who = organisations.organisation(cases["who"], cases["year"], organisations.versions(marts))
     return organisations.member(cases["who"], cases["org_code"]).where(cases["subject"] == discipline.MEMBER, who)
-
-
-def _unread_reports(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFrame:
-    """R25: discipline rows held back, of which nothing is known."""
-    rows = in_force(discipline.held_back_rows(marts, "disciplines"), rule, rules)
-    rows = rows[rows["held_back"] > 0].assign(outcome=NOT_CHECKED)
-    return subjects(
-        rows,
-        subject_kind="unit",
-        subject_key=rows["unit_code"] + "|Biểu 8",
-        cases=rows["held_back"],
-        reason="dòng kỷ luật bị giữ lại (Biểu 8)",
-    )
 
 
 RULES: dict[str, Callable[[Marts, Rule, Catalogue], pd.DataFrame]] = {

@@ -6,7 +6,8 @@ import pandas as pd
 
 from ratings import decided, discipline, organisations, wording
 from ratings.decided import KEY
-from ratings.outcomes import FOUND, NOT_CHECKED, OUTSIDE, PASSED, first, in_force, is_among, subjects
+from ratings.marts import once
+from ratings.outcomes import FOUND, NOT_CHECKED, OUTSIDE, PASSED, first, in_force, is_among, of_some, softened, subjects
 from ratings.rules import Catalogue, Rule
 
 Marts = Mapping[str, pd.DataFrame]
@@ -16,6 +17,7 @@ UNKNOWN_DUTY = "chưa rõ kỷ luật có liên quan nhiệm vụ hay không"
 UNKNOWN_HEAD = "chưa rõ đảng viên bị kỷ luật có phải bí thư chi bộ hay không"
 
 
+@once
 def disciplined_members(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFrame:
     """R01: a member disciplined in the year whose decided level is above the lowest."""
     cases = in_force(discipline.cases(marts, discipline.MEMBER), rule, rules)
@@ -38,8 +40,9 @@ def _above_the_lowest(
 ) -> pd.DataFrame:
     """R01, R02: members with weighed cases, whose own level must be the lowest."""
     members = _gravest(cases.drop(columns="cell_code", errors="ignore"))
-    members = members.merge(decided.members(marts), on=KEY, how="left", validate="one_to_one")
-    roll = organisations.roll(marts)[[*KEY, "is_present"]]
+    rated = of_some(decided.members(marts), members, "subject_key")
+    members = members.merge(rated, on=KEY, how="left", validate="one_to_one")
+    roll = of_some(organisations.roll(marts)[[*KEY, "is_present"]], members, "subject_key")
     members = members.merge(roll, on=KEY, how="left", validate="one_to_one")
     members["unit_code"] = members["unit_code"].fillna(members["case_unit_code"])
     members["cell_code"] = members["cell_code"].fillna(members["org_code"])
@@ -148,18 +151,14 @@ def disciplined_organisations(marts: Marts, rule: Rule, rules: Catalogue) -> pd.
         (level.isin(rule.parameter("contradicting_levels")), FOUND, None),
         (level.notna(), PASSED, None),
     )
-    exception = rule.exception("good_not_excellent")
-    is_milder = (level == "HTT") & rows["regime_id"].isin(exception.severity)
     subject = organisations.organisation(rows["subject_key"], rows["year"], known)
     return subjects(
-        rows,
+        softened(rows, rule.exception("good_not_excellent"), level == "HTT"),
         discipline.unread(marts, rule, rules),
         discipline.lacking_in_register(marts, rule, rules),
         subject_kind="organisation",
         subject=subject,
         org_code=rows["subject_key"].mask(is_unit),
-        severity=rows["severity"].mask(is_milder, rows["regime_id"].map(exception.severity)),
-        exception=pd.Series(exception.text, rows.index, dtype="str").where(is_milder),
         reported=decided.told(subject, rows["year"], level),
         contradicted_by=wording.phrase(
             "Trong năm {year} chính tổ chức đảng bị kỷ luật {case}{others}.",
@@ -176,7 +175,8 @@ def heads_above_corruption(marts: Marts, rule: Rule, rules: Catalogue) -> pd.Dat
     """R08: the head of a cell rated above the lowest while another member of it was disciplined for corruption."""
     cases = in_force(discipline.cases(marts, discipline.MEMBER), rule, rules)
     roll = organisations.roll(marts)
-    cases = cases.merge(roll[[*KEY, "cell_code"]], on=KEY, how="left", validate="many_to_one")
+    placed = of_some(roll[[*KEY, "cell_code"]], cases, "subject_key")
+    cases = cases.merge(placed, on=KEY, how="left", validate="many_to_one")
     known = organisations.versions(marts)
     cells = known[known["is_cell"].fillna(False)]
     is_of_cell = is_among(cases, cells, ["year", "org_code"])
@@ -191,7 +191,8 @@ def heads_above_corruption(marts: Marts, rule: Rule, rules: Catalogue) -> pd.Dat
     led = led[led["head_key"].notna() & (led["head_key"] != led["subject_key"])]
     led = led.assign(who=wording.member(led["subject_key"]), subject_key=led["head_key"])
     rows = _gravest(led.rename(columns={"cell_code": "led_code"}))
-    rows = rows.merge(decided.members(marts).drop(columns="unit_code"), on=KEY, how="left", validate="one_to_one")
+    rated = of_some(decided.members(marts).drop(columns="unit_code"), rows, "subject_key")
+    rows = rows.merge(rated, on=KEY, how="left", validate="one_to_one")
     rows = rows.rename(columns={"case_unit_code": "unit_code"})
 
     level = rows["final_level"]
@@ -236,7 +237,7 @@ def heads_above_corruption(marts: Marts, rule: Rule, rules: Catalogue) -> pd.Dat
 def _of_heads(marts: Marts, rule: Rule, rules: Catalogue) -> tuple[pd.DataFrame, pd.DataFrame]:
     """R02, R03: cases against heads of cells with the cell they lead, and subjects of whom that is not known."""
     cases = in_force(discipline.cases(marts, discipline.MEMBER), rule, rules)
-    roll = organisations.roll(marts)[[*KEY, "cell_code", "is_head", "is_present"]]
+    roll = of_some(organisations.roll(marts)[[*KEY, "cell_code", "is_head", "is_present"]], cases, "subject_key")
     cases = cases.merge(roll, on=KEY, how="left", validate="many_to_one")
     cases["cell_code"] = cases["cell_code"].fillna(cases["org_code"])
     unknown = _weighed(cases[cases["is_head"].isna()], rule)
@@ -276,12 +277,7 @@ def _gravest(cases: pd.DataFrame) -> pd.DataFrame:
 
 def _excused(frame: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     """The subjects with severity and exception where every case that counts was reported by those concerned."""
-    exception = rule.exception("self_reported")
-    excused = ~frame["unexcused"] & frame["regime_id"].isin(exception.severity)
-    return frame.assign(
-        severity=frame["severity"].mask(excused, frame["regime_id"].map(exception.severity)),
-        exception=pd.Series(exception.text, frame.index, dtype="str").where(excused),
-    )
+    return softened(frame, rule.exception("self_reported"), ~frame["unexcused"])
 
 
 def _and_others(frame: pd.DataFrame) -> pd.Series:
@@ -300,7 +296,7 @@ def excellent_above_discipline(marts: Marts, rule: Rule, rules: Catalogue) -> pd
     versions = organisations.versions(marts)
     of_organisations = in_force(discipline.cases(marts, discipline.ORGANISATION), rule, rules)
     of_members = in_force(discipline.cases(marts, discipline.MEMBER), rule, rules)
-    roll = marts["fct_member"].rename(columns={"member_key": "subject_key"})
+    roll = of_some(marts["fct_member"].rename(columns={"member_key": "subject_key"}), of_members, "subject_key")
     of_members = of_members.merge(
         roll[["year", "subject_key", "cell_code", "is_head"]], on=["year", "subject_key"], how="left"
     )
@@ -357,10 +353,8 @@ def excellent_above_discipline(marts: Marts, rule: Rule, rules: Catalogue) -> pd
         (excellent["year"].notna(), PASSED, None),
     )
     subject = organisations.organisation(excellent["org_code"], excellent["year"], versions)
-    exception = rule.exception("subordinate_secretary")
-    indirect = excellent["direct"].eq(False).fillna(False)
     return subjects(
-        excellent,
+        softened(excellent, rule.exception("subordinate_secretary"), excellent["direct"].eq(False)),
         _unrated(causes, marts),
         _rootless(of_organisations, marts),
         discipline.unread(marts, rule, rules),
@@ -368,8 +362,6 @@ def excellent_above_discipline(marts: Marts, rule: Rule, rules: Catalogue) -> pd
         subject_kind="organisation",
         subject_key=excellent["org_code"],
         subject=subject,
-        severity=excellent["severity"].mask(indirect, excellent["regime_id"].map(exception.severity)),
-        exception=pd.Series(exception.text, excellent.index, dtype="str").where(indirect),
         reported=decided.told(subject, excellent["year"], excellent["final_level"]),
         contradicted_by=wording.phrase(
             "Trong năm {year}, {cause}{others}.",

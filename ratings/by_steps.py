@@ -11,10 +11,12 @@ from ratings.outcomes import (
     NOT_CHECKED,
     OUTSIDE,
     PASSED,
+    best_of_each,
     first,
     in_force,
     is_among,
     passed_together,
+    softened,
     subjects,
 )
 from ratings.rules import Catalogue, Rule
@@ -28,7 +30,7 @@ def rated_or_excluded(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFram
     """R18: a member who is not to be rated has a level, or one who is has neither level nor a reason that holds."""
     key = ["year", "unit_code", "member_key"]
     roll = marts["fct_member"].drop_duplicates(key).rename(columns={"record_id": "roll_record_id"})
-    rated = marts["fct_member_assessment"].sort_values("record_id").drop_duplicates(key)
+    rated = best_of_each(marts["fct_member_assessment"], key, ["record_id"], ascending=[True])
     joined = roll.merge(rated.drop(columns="decided_on"), on=key, how="outer", suffixes=("", "_rated"))
     members = in_force(joined, rule, rules)
     members["cell_code"] = members["cell_code"].fillna(members["cell_code_rated"])
@@ -44,7 +46,7 @@ def rated_or_excluded(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFram
     unlike_new = (reason == rule.parameter("too_new_reason")) & ~is_new
     held_back = decided.held_back(marts, "member")
     nameless = held_back[held_back["member_key"].isna()]
-    elsewhere = is_among(members, rated, ["year", "member_key"])
+    elsewhere = is_among(members[without_row], rated, ["year", "member_key"]).reindex(members.index, fill_value=False)
     members["outcome"], members["reason"] = first(
         members,
         (members["roll_record_id"].isna(), NOT_CHECKED, "dòng xếp loại của người không có trong danh sách đọc được"),
@@ -69,8 +71,7 @@ def rated_or_excluded(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFram
     passed = passed_together(members)
     members = members[members["outcome"] != PASSED].sort_values([*key[::2], "outcome", "unit_code"])
     members = members.drop_duplicates(["year", "member_key"], ignore_index=True)
-    exception = rule.exception("reason_not_confirmed")
-    is_milder = members["not_rated_reason"].notna() & members["regime_id"].isin(exception.severity)
+    members = softened(members, rule.exception("reason_not_confirmed"), members["not_rated_reason"].notna())
     subject = organisations.member(members["member_key"], members["cell_code"])
     with_level = decided.told(subject, members["year"], members["final_level"])
     with_reason = wording.phrase(
@@ -91,8 +92,6 @@ def rated_or_excluded(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFram
         subject_key=members["member_key"],
         subject=subject,
         org_code=members["cell_code"],
-        severity=members["severity"].mask(is_milder, members["regime_id"].map(exception.severity)),
-        exception=pd.Series(exception.text, members.index, dtype="str").where(is_milder),
         reported=with_level.fillna(with_reason).fillna(with_nothing),
         contradicted_by=wording.phrase(
             "Danh sách đảng viên (Biểu 3) cuối năm {year} ghi có mặt, tình trạng «{status}», kết nạp ngày {day}.",
@@ -134,18 +133,11 @@ def _own_steps(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFrame:
     rows["outcome"] = rows["outcome"].mask(is_raised | appraised.isna(), FOUND)
     passed = passed_together(rows)
     rows = rows[rows["outcome"] == FOUND].reset_index(drop=True)
-    held_back = in_force(decided.held_back(marts, "organisation"), rule, rules)
     subject = organisations.organisation(rows["org_code"], rows["year"], organisations.versions(marts))
     return subjects(
         rows,
         passed,
-        subjects(
-            held_back,
-            subject_kind="organisation",
-            subject_key=held_back["record_id"],
-            outcome=NOT_CHECKED,
-            reason="dòng xếp loại tổ chức đảng (Biểu 4) đang bị giữ lại",
-        ),
+        decided.unread(marts, rule, rules, "organisation"),
         subject_kind="organisation",
         subject_key=rows["org_code"],
         subject=subject,
@@ -166,11 +158,12 @@ def _members_steps(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFrame:
     """R22: of the members of each cell, counted."""
     key = ["year", "unit_code", "cell_code"]
     rated = marts["fct_member_assessment"]
-    rated = rated[rated["final_level"].notna()].sort_values("record_id")
+    rated = rated[rated["final_level"].notna()]
     proposed = rated["proposed_level"].map(LEVEL_ORDER)
     rated = rated.assign(raised=rated["final_level"].map(LEVEL_ORDER) < proposed, missing=proposed.isna(), n=1)
     cells = rated.groupby(key, as_index=False)[["raised", "missing", "n"]].sum()
-    example = rated[rated["raised"] | rated["missing"]].drop_duplicates(key)[[*key, "record_id"]]
+    example = rated[rated["raised"] | rated["missing"]].sort_values("record_id")
+    example = example.drop_duplicates(key)[[*key, "record_id"]]
     cells = in_force(cells.merge(example, on=key, how="left"), rule, rules)
     held_back = decided.held_back(marts, "member").rename(columns={"org_code": "cell_code"})
     # a unit that fills in no proposal at all leaves the column out; that is no fact about any of its cells
@@ -313,11 +306,8 @@ def steps_out_of_order(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFra
         (rows["year"].notna(), PASSED, None),
     )
     passed = passed_together(rows)
-    exception = rule.exception("late_only")
-    is_milder = ~wrong.any(axis=1) & rows["regime_id"].isin(exception.severity)
+    rows = softened(rows, rule.exception("late_only"), ~wrong.any(axis=1))
     rows = rows.assign(
-        severity=rows["severity"].mask(is_milder, rows["regime_id"].map(exception.severity)),
-        exception=pd.Series(exception.text, rows.index, dtype="str").where(is_milder),
         other_record_id=rows["below_record_id"]
         .where(wrong["below"])
         .fillna(rows["member_record_id"].where(wrong["members"])),
@@ -389,15 +379,9 @@ def decided_by_others(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFram
         (parent.isna(), NOT_CHECKED, "chưa xác định được cấp trên trực tiếp của tổ chức đảng"),
         (rows["year"].notna(), FOUND, None),
     )
-    exception = rule.exception("not_in_line")
-    is_milder = ~(is_own | only_proposes) & rows["regime_id"].isin(exception.severity)
     why = pd.Series("không phải cấp trên của tổ chức đảng này theo Biểu 2", rows.index, dtype="str")
     why = why.mask(only_proposes, "chỉ có quyền đề xuất").mask(is_own, "chính là tổ chức được xếp loại")
-    rows = rows.assign(
-        why=why,
-        severity=rows["severity"].mask(is_milder, rows["regime_id"].map(exception.severity)),
-        exception=pd.Series(exception.text, rows.index, dtype="str").where(is_milder),
-    )
+    rows = softened(rows.assign(why=why), rule.exception("not_in_line"), ~(is_own | only_proposes))
     passed = passed_together(rows)
     rows = rows[rows["outcome"] != PASSED].reset_index(drop=True)
     subject = organisations.organisation(rows["org_code"], rows["year"], known)

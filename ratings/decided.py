@@ -6,7 +6,9 @@ import pandas as pd
 
 from ratings import discipline, wording
 from ratings.levels import LEVEL_NAMES, LEVEL_ORDER
-from ratings.outcomes import NOT_CHECKED, OUTSIDE, is_among
+from ratings.marts import once
+from ratings.outcomes import NOT_CHECKED, OUTSIDE, best_of_each, in_force, is_among, subjects
+from ratings.rules import Catalogue, Rule
 
 Marts = Mapping[str, pd.DataFrame]
 Case = tuple[pd.Series, str, str | None]
@@ -17,13 +19,15 @@ TOLD = "{who}: cấp có thẩm quyền quyết định xếp loại năm {year}
 KEY = ["year", "subject_key"]
 
 
+@once
 def members(marts: Marts) -> pd.DataFrame:
     """Rating of each member and year; of rows in two units the higher level, which is the one that contradicts."""
     rated = marts["fct_member_assessment"].assign(order=lambda frame: frame["final_level"].map(LEVEL_ORDER))
-    rated = rated.sort_values(["order", "record_id"]).drop_duplicates(["year", "member_key"])
+    rated = best_of_each(rated, ["year", "member_key"], ["order", "record_id"], ascending=[True, True])
     return rated.drop(columns="order").rename(columns={"member_key": "subject_key"})
 
 
+@once
 def organisations(marts: Marts) -> pd.DataFrame:
     """Rating of each organisation and year."""
     rated = marts["fct_organisation_assessment"].sort_values("record_id").drop_duplicates(["year", "org_code"])
@@ -34,6 +38,19 @@ def held_back(marts: Marts, subject_kind: str) -> pd.DataFrame:
     """Assessment rows held back, of members or of organisations."""
     rows = marts["held_back_assessment"]
     return rows[rows["subject_kind"] == subject_kind]
+
+
+def unread(marts: Marts, rule: Rule, rules: Catalogue, subject_kind: str) -> pd.DataFrame:
+    """Subjects standing for assessment rows held back, of members or of organisations."""
+    form = {"member": "đảng viên (Biểu 5)", "organisation": "tổ chức đảng (Biểu 4)"}[subject_kind]
+    rows = in_force(held_back(marts, subject_kind).drop(columns="member_key"), rule, rules)
+    return subjects(
+        rows,
+        subject_kind=subject_kind,
+        subject_key=rows["record_id"],
+        outcome=NOT_CHECKED,
+        reason=f"dòng xếp loại {form} đang bị giữ lại",
+    )
 
 
 def missing(frame: pd.DataFrame, marts: Marts, subject_kind: str, has_left: pd.Series | bool = False) -> list[Case]:

@@ -1,6 +1,7 @@
-"""What the rules need of the warehouse: marts, columns and their types."""
+"""What rules and signals need of the warehouse: marts, columns and their types."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 
 import pandas as pd
 
@@ -49,6 +50,8 @@ INPUTS: dict[str, dict[str, str]] = {
         "self_level": TEXT,
         "proposed_level": TEXT,
         "final_level": TEXT,
+        "state_level": TEXT,
+        "score": NUMBER,
         "decided_on": DATE,
         "not_rated_reason": TEXT,
     },
@@ -67,6 +70,9 @@ INPUTS: dict[str, dict[str, str]] = {
         "appraised_on": DATE,
         "decided_on": DATE,
         "decided_by_code": TEXT,
+        "common_points": NUMBER,
+        "task_points": NUMBER,
+        "score": NUMBER,
         "tasks_assigned": WHOLE,
         "tasks_done": WHOLE,
         "tasks_late": WHOLE,
@@ -131,6 +137,8 @@ INPUTS: dict[str, dict[str, str]] = {
         "rated": WHOLE,
         "xs": WHOLE,
         "htt": WHOLE,
+        "ht": WHOLE,
+        "kht": WHOLE,
         "held_back": WHOLE,
     },
     "control_totals": {
@@ -143,8 +151,66 @@ INPUTS: dict[str, dict[str, str]] = {
         "assessments_held_back": WHOLE,
         "assessments_rated": WHOLE,
         "assessments_not_rated": WHOLE,
+        "admissions_rows": WHOLE,
+        "admissions_held_back": WHOLE,
     },
-    "organisation_year": {"year": WHOLE, "unit_code": TEXT, "org_code": TEXT, "members": WHOLE},
+    "fct_membership_movement": {
+        "record_id": TEXT,
+        "year": WHOLE,
+        "unit_code": TEXT,
+        "line": TEXT,
+        "count": WHOLE,
+    },
+    "fct_admission": {"record_id": TEXT, "year": WHOLE, "unit_code": TEXT, "admitted_on": DATE},
+    "organisation_year": {
+        "record_id": TEXT,
+        "year": WHOLE,
+        "unit_code": TEXT,
+        "org_code": TEXT,
+        "is_cell": FLAG,
+        "is_grassroots": FLAG,
+        "final_level": TEXT,
+        "members": WHOLE,
+        "members_rated": WHOLE,
+        "members_xs": WHOLE,
+        "members_htt": WHOLE,
+        "members_kht": WHOLE,
+        "admissions": WHOLE,
+    },
+    "cell_year": {
+        "year": WHOLE,
+        "unit_code": TEXT,
+        "org_code": TEXT,
+        "months_due": WHOLE,
+        "months_held": WHOLE,
+        "band_kem": WHOLE,
+    },
+    "fct_cell_meeting": {
+        "record_id": TEXT,
+        "year": WHOLE,
+        "cell_code": TEXT,
+        "month": WHOLE,
+        "is_held": FLAG,
+        "band": TEXT,
+    },
+    "fct_inspection": {
+        "record_id": TEXT,
+        "year": WHOLE,
+        "unit_code": TEXT,
+        "conductor_code": TEXT,
+        "grassroots_code": TEXT,
+        "conductor": TEXT,
+        "article": WHOLE,
+        "kind": TEXT,
+    },
+    "fct_hamlet": {
+        "record_id": TEXT,
+        "year": WHOLE,
+        "unit_code": TEXT,
+        "hamlet_name": TEXT,
+        "cell_code": TEXT,
+        "local_members": WHOLE,
+    },
     "reporting_obligation": {"unit_code": TEXT, "year": WHOLE, "extended_until": DATE},
     "cap_exception": {
         "unit_code": TEXT,
@@ -157,17 +223,122 @@ INPUTS: dict[str, dict[str, str]] = {
 }
 """Marts the rules read, with the columns they need."""
 
+SIGNAL_INPUTS: dict[str, dict[str, str]] = {
+    "dim_organisation": {"organisation_key": TEXT, "organisation_level": TEXT, "unit_code": TEXT, "org_code": TEXT},
+    "organisation_crosswalk": {
+        "structure_date": DATE,
+        "year": WHOLE,
+        "from_code": TEXT,
+        "to_code": TEXT,
+        "share": NUMBER,
+        "is_convertible": FLAG,
+    },
+    "organisation_year": {
+        "year": WHOLE,
+        "unit_code": TEXT,
+        "org_code": TEXT,
+        "org_name": TEXT,
+        "org_sector": TEXT,
+        "grassroots_code": TEXT,
+        "is_grassroots": FLAG,
+        "is_cell": FLAG,
+        "self_level": TEXT,
+        "appraised_level": TEXT,
+        "final_level": TEXT,
+        "tasks_assigned": NUMBER,
+        "tasks_late": NUMBER,
+        "tasks_exceeded": NUMBER,
+        "members": NUMBER,
+        "members_rated": NUMBER,
+        "members_xs": NUMBER,
+        "members_htt": NUMBER,
+        "members_ht": NUMBER,
+        "members_kht": NUMBER,
+        "cells": NUMBER,
+        "meetings_expected": NUMBER,
+        "meetings_held": NUMBER,
+        "meetings_thematic": NUMBER,
+        "meeting_points_mean": NUMBER,
+        "attendance_rate": NUMBER,
+        "inspections": NUMBER,
+        "disciplined_members": NUMBER,
+        "register_members": NUMBER,
+        "admissions": NUMBER,
+        "plans_due": NUMBER,
+        "plans_made": NUMBER,
+        "held_back_assessments": NUMBER,
+    },
+    "fct_member": {
+        "year": WHOLE,
+        "unit_code": TEXT,
+        "member_key": TEXT,
+        "cell_code": TEXT,
+        "status": TEXT,
+        "admitted_on": DATE,
+        "is_present": FLAG,
+    },
+    "fct_member_assessment": {
+        "year": WHOLE,
+        "unit_code": TEXT,
+        "member_key": TEXT,
+        "cell_code": TEXT,
+        "grassroots_code": TEXT,
+        "self_level": TEXT,
+        "proposed_level": TEXT,
+        "final_level": TEXT,
+        "score": NUMBER,
+    },
+    "held_back_assessment": {
+        "year": WHOLE,
+        "unit_code": TEXT,
+        "subject_kind": TEXT,
+        "member_key": TEXT,
+        "org_code": TEXT,
+    },
+    "fct_submission": {
+        "source_hash": TEXT,
+        "source_kind": TEXT,
+        "unit_code": TEXT,
+        "year": WHOLE,
+        "is_in_force": FLAG,
+    },
+    "fct_submission_form": {"source_hash": TEXT, "form": TEXT, "rows_in": WHOLE, "loaded": WHOLE},
+}
+"""Marts the signals read, with the columns they need."""
+
 
 class MissingInput(ValueError):
-    """The warehouse lacks a mart or a column that a rule needs."""
+    """The warehouse lacks a mart or a column that a rule or a signal needs."""
 
 
-def typed(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The marts the rules need, only their columns, with types in which missing is missing and counts are exact."""
-    absent = sorted(set(INPUTS) - set(tables))
+class Typed(dict[str, pd.DataFrame]):
+    """Marts with their types, and what was made of them so far."""
+
+    def __init__(self, frames: Mapping[str, pd.DataFrame]) -> None:
+        super().__init__(frames)
+        self.made: dict[tuple, tuple[tuple, pd.DataFrame]] = {}
+
+
+def once(make: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
+    """Make a frame of the marts only the first time it is asked for; nobody may change what is given out."""
+
+    @wraps(make)
+    def given(marts: Typed, *what: object) -> pd.DataFrame:
+        key = (make, *map(id, what))
+        if key not in marts.made:
+            # what it was made with is kept beside it, so that nothing else can come to have its identity
+            marts.made[key] = what, make(marts, *what)
+        return marts.made[key][1]
+
+    return given
+
+
+def typed(tables: Mapping[str, pd.DataFrame], inputs: Mapping[str, Mapping[str, str]] = INPUTS) -> Typed:
+    """The marts of `inputs`, only their columns, with types in which missing is missing and counts are exact."""
+    absent = sorted(set(inputs) - set(tables))
     if absent:
         raise MissingInput(f"marts not given: {absent}; given: {sorted(tables)}")
-    return {name: _typed(name, tables[name], columns) for name, columns in INPUTS.items()}
+    return Typed({name: _typed(name, tables[name], columns) for name, columns in inputs.items()})
 
 
 def _typed(name: str, frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:

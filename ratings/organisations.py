@@ -5,17 +5,20 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ratings import wording
-from ratings.outcomes import is_among
+from ratings.marts import once
+from ratings.outcomes import best_of_each, is_among
 
 Marts = Mapping[str, pd.DataFrame]
 
 
+@once
 def versions(marts: Marts) -> pd.DataFrame:
     """Organisations of each year."""
     known = marts["organisation_snapshot"].sort_values(["year", "org_code", "unit_code"])
     return known.drop_duplicates(["year", "org_code"])
 
 
+@once
 def unit_codes(marts: Marts) -> pd.Series:
     """Codes of the reporting units themselves."""
     return pd.concat([marts["dim_unit"]["unit_code"], marts["organisation_snapshot"]["unit_code"]])
@@ -60,8 +63,8 @@ def head(keys: pd.Series, cells: pd.Series) -> pd.Series:
     return wording.phrase("{who}, bí thư chi bộ {cell}", who=wording.member(keys), cell=cells.fillna("chưa rõ"))
 
 
+@once
 def roll(marts: Marts) -> pd.DataFrame:
     """Members of each year, each once (``subject_key``): the row of the unit where the member is present."""
     rows = marts["fct_member"].rename(columns={"member_key": "subject_key"})
-    rows = rows.sort_values(["year", "subject_key", "is_present", "unit_code"], ascending=[True, True, False, True])
-    return rows.drop_duplicates(["year", "subject_key"])
+    return best_of_each(rows, ["year", "subject_key"], ["is_present", "unit_code"], ascending=[False, True])

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from datetime import date
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
@@ -12,7 +13,7 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ratings.tables import OPEN, SEEDS, Cap, Regime, TableError, Tables, read_tables
+from ratings.tables import OPEN, SEEDS, Article, Band, Cap, Regime, TableError, Tables, read_tables
 
 CATALOGUE = Path(__file__).with_name("rules.yaml")
 """The catalogue shipped with the package; files named ``rules_*.yaml`` beside it are parts of it."""
@@ -105,11 +106,13 @@ class Rule(_Entry):
 
 
 class Catalogue(_Entry):
-    """Regimes, caps and rules, checked against each other."""
+    """Regimes, caps, bands of points, articles of inspection and rules, checked against each other."""
 
     version: Text
     regimes: tuple[Regime, ...] = Field(min_length=1)
     caps: tuple[Cap, ...]
+    score_bands: tuple[Band, ...]
+    inspection_articles: tuple[Article, ...]
     rules: list[Rule] = Field(min_length=1)
     judged_by: str | None = None
     """The one regime by which every year is judged again; None where each is judged by its own."""
@@ -150,15 +153,14 @@ class Catalogue(_Entry):
 
     def by_year(self, rule: Rule, years: pd.Series) -> pd.DataFrame:
         """Regime, severity and legal source of a rule for each of the years, index ``year``."""
-        rows = []
-        for year in sorted({int(year) for year in years}):
-            regime = self.regime(year)
-            regime_id = regime.id if regime else None
-            rows.append((year, regime_id, self.severity(rule, year), rule.legal_source.get(regime_id or "")))
-        frame = pd.DataFrame(rows, columns=["year", "regime_id", "severity", "legal_source"])
-        return frame.astype({"year": "int64", "regime_id": "str", "severity": "str", "legal_source": "str"}).set_index(
-            "year"
-        )
+        distinct = sorted({int(year) for year in years.unique()})
+        regimes = [regime and regime.id for regime in map(self.regime, distinct)]
+        told = {
+            "regime_id": regimes,
+            "severity": [self.severity(rule, year) for year in distinct],
+            "legal_source": [rule.legal_source.get(regime_id or "") for regime_id in regimes],
+        }
+        return pd.DataFrame(told, pd.Index(distinct, name="year", dtype="int64"), dtype="str")
 
     def cap(self, year: int) -> Cap:
         """The cap on excellent ratings that a year is judged by: its regime's in force, else the nearest."""
@@ -170,6 +172,13 @@ class Catalogue(_Entry):
             raise CatalogueError(f"no cap for {year}, regime {regime and regime.id!r}")
         begun = [cap for cap in caps if cap.valid_from <= date(year, 12, 31)]
         return begun[-1] if begun else caps[0]
+
+    def least_points(self, year: int) -> dict[str, Decimal]:
+        """From how many points on each level is given: the bands in force at the end of a year, else the first."""
+        bands = sorted((band for band in self.score_bands if band.band_set == "rating"), key=lambda b: b.valid_from)
+        begun = [band for band in bands if band.valid_from <= date(year, 12, 31)] or bands
+        version = begun[-1 if begun is not bands else 0].version
+        return {band.band_code: band.points_from for band in bands if band.version == version}
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -205,7 +214,8 @@ def _check_cap(rule: Rule, capped: set[str]) -> None:
 def catalogue(content: dict, tables: Tables | None = None) -> Catalogue:
     """The catalogue that rules (as the file has them) and the tables of the regulations make together."""
     tables = tables or read_tables()
-    return Catalogue.model_validate(content | {"regimes": tables.regimes, "caps": tables.caps})
+    of_tables = {name: getattr(tables, name) for name in ("regimes", "caps", "score_bands", "inspection_articles")}
+    return Catalogue.model_validate(content | of_tables)
 
 
 @cache

@@ -27,14 +27,19 @@ class TableError(ValueError):
     """Tables that cannot be used; the message is Vietnamese and names file and line of every fault."""
 
 
-class _Row(BaseModel):
-    """A row of a table: what it says, from when to when, on what grounds."""
+class _Line(BaseModel):
+    """A row of a table: what it says, and on what grounds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, str_min_length=1)
 
     line: int = Field(exclude=True)
     """Line of the file, for messages."""
     legal_source: str
+
+
+class _Row(_Line):
+    """A row that holds from a day to a day."""
+
     valid_from: date
     valid_to: date | None = None
     is_confirmed: bool
@@ -136,6 +141,14 @@ class Target(_Row):
     unit_of_measure: str
 
 
+class Article(_Line):
+    """By which article of the Statute a body conducts a kind of inspection."""
+
+    article: int
+    conductor: str
+    kind: str
+
+
 @dataclass(frozen=True)
 class Tables:
     """The tables, checked against each other."""
@@ -146,33 +159,36 @@ class Tables:
     score_bands: tuple[Band, ...]
     caps: tuple[Cap, ...]
     targets: tuple[Target, ...]
+    inspection_articles: tuple[Article, ...]
 
 
-KINDS: dict[str, type[_Row]] = {
+KINDS: dict[str, type[_Line]] = {
     "regimes": Regime,
     "levels": Level,
     "level_schemes": SchemeLevel,
     "score_bands": Band,
     "caps": Cap,
     "targets": Target,
+    "inspection_articles": Article,
 }
 """The tables and what their rows are."""
 
 
 def read_tables(folder: Path = SEEDS) -> Tables:
     """All tables; raises `TableError` that names every faulty row of all of them."""
-    problems: list[str] = []
-    rows = {name: _read(folder / f"{name}.csv", kind, problems) for name, kind in KINDS.items()}
+    unread: dict[str, list[str]] = {name: [] for name in KINDS}
+    rows = {name: _read(folder / f"{name}.csv", kind, unread[name]) for name, kind in KINDS.items()}
     tables = Tables(**rows)
-    # Rows that could not be read would be missed by the checks between rows.
-    if not problems:
-        problems += [problem for check in _CHECKS for problem in check(tables)]
+    problems = [problem for found in unread.values() for problem in found]
+    # Rows that could not be read would be missed by the checks between the rows of their table.
+    sound = [check for check, looked_at in _CHECKS.items() if not any(unread[name] for name in looked_at)]
+    problems += [problem for check in sound for problem in check(tables)]
     if problems:
         raise TableError("Bảng quy định không dùng được:\n" + "\n".join(f"- {problem}" for problem in problems))
     return tables
 
 
-R = TypeVar("R", bound=_Row)
+R = TypeVar("R", bound=_Line)
 
 
 def _read(path: Path, kind: type[R], problems: list[str]) -> tuple[R, ...]:
@@ -246,12 +262,13 @@ def _day(day: date) -> str:
     return f"{day:%d/%m/%Y}"
 
 
-def _at(name: str, *rows: _Row) -> str:
+def _at(name: str, *rows: _Line) -> str:
     return f"{name}.csv, " + " và ".join(f"dòng {row.line}" for row in rows)
 
 
 def _backwards(tables: Tables) -> Iterator[str]:
-    for name in KINDS:
+    dated = [name for name, kind in KINDS.items() if issubclass(kind, _Row)]
+    for name in dated:
         for row in getattr(tables, name):
             if row.end <= row.valid_from:
                 yield f"{_at(name, row)}: hết hiệu lực ({_day(row.end)}) không sau ngày có hiệu lực"
@@ -266,6 +283,7 @@ def _doubled(tables: Tables) -> Iterator[str]:
         "score_bands": ["band_set", "version", "band_code"],
         "caps": ["regime_id", "version"],
         "targets": ["target_id", "target_version"],
+        "inspection_articles": ["article", "conductor", "kind"],
     }
     for name, key in keys.items():
         for one, other in combinations(getattr(tables, name), 2):
@@ -364,12 +382,13 @@ def _levels(tables: Tables) -> Iterator[str]:
             yield f"{_at('levels', one, other)}: mức kém hơn được tính là tốt trở lên mà mức trên thì không"
 
 
-_CHECKS: tuple[Callable[[Tables], Iterator[str]], ...] = (
-    _backwards,
-    _doubled,
-    _regimes,
-    _targets,
-    _bands,
-    _caps,
-    _levels,
-)
+_CHECKS: dict[Callable[[Tables], Iterator[str]], tuple[str, ...]] = {
+    _backwards: (),
+    _doubled: (),
+    _regimes: ("regimes",),
+    _targets: ("targets",),
+    _bands: ("score_bands",),
+    _caps: ("caps", "regimes"),
+    _levels: ("levels", "level_schemes"),
+}
+"""The checks between rows, and the tables that each needs whole."""

@@ -52,4 +52,8 @@ def phrase(template: str, **parts: pd.Series) -> pd.Series:
 
 def listed(parts: pd.DataFrame) -> pd.Series:
     """The parts of each row that are given, one after the other: ``a; b``."""
-    return parts.apply(lambda row: "; ".join(row.dropna()), axis=1, result_type="reduce").astype("str")
+    text = pd.Series("", parts.index, dtype="str")
+    for part in (parts[name].astype("str") for name in parts):
+        between = (text.eq("") | part.isna()).map({True: "", False: "; "})
+        text = text + between.astype("str") + part.fillna("")
+    return text

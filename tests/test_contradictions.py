@@ -40,9 +40,9 @@ def marts(received=((UNIT, YEARS),), register=YEARS, held_back=None, **drawn):
 
 
 def judge(rule_id, rules=None, **drawn):
-    """Findings and results of one rule; R26 leaves to R01 what that finds."""
+    """Findings and results of one rule; R26 leaves to R01 what that finds, R17 asks R16 who may have a higher cap."""
     rules = rules or load_rules()
-    alone = [rule for rule in rules.rules if rule.id in {rule_id, "R01" if rule_id == "R26" else rule_id}]
+    alone = [rule for rule in rules.rules if rule.id in {rule_id, {"R26": "R01", "R17": "R16"}.get(rule_id)}]
     outcome = find_contradictions(marts(**drawn), rules.model_copy(update={"rules": alone}))
     findings = outcome.findings[outcome.findings["rule_id"] == rule_id].reset_index(drop=True)
     return findings, outcome.results[outcome.results["rule_id"] == rule_id].set_index(["year", "unit_code"])
