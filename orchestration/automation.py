@@ -14,8 +14,9 @@ from orchestration.dead_letters import DeadLetters
 from orchestration.instance import fail_lost_runs
 from orchestration.settings import Folders, settings
 from submissions.form_set import form_sets_of
+from submissions.lists import read_lists
 from submissions.store import Store, reading_context
-from submissions.units import ListError, read_units
+from submissions.units import ListError
 
 PAUSES = (60.0, 600.0, 3600.0, 6 * 3600.0)
 """Seconds before a run is asked for again because of the same file; the last holds from then on. The file itself is
@@ -48,7 +49,7 @@ class Look:
 
 def contract(folders: Folders) -> str:
     """What a reading rests on beside the file: form sets and the list of units. Raises `ListError` for a bad list."""
-    return reading_context(form_sets_of(folders.data), read_units(folders.data / "units.csv"))
+    return reading_context(form_sets_of(folders.data), read_lists(folders.data).units)
 
 
 def look(folders: Folders, marks: Marks, *, context: str, at: float, busy: bool) -> Look:

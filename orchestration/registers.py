@@ -14,6 +14,7 @@ from submissions.drift import list_aliases
 from submissions.form_set import form_sets_of
 from submissions.queries import read_sending
 from submissions.register import deadlines, rates, states
+from submissions.register.identities import canonical_keys
 from submissions.register.log import Register, RegisterError
 from submissions.store import Store
 from submissions.units import read_units
@@ -179,7 +180,9 @@ def compare(
     about = f"Đơn vị {unit}, năm {year}: lần gửi {second} so với lần gửi {first}"
     store = Store(folders.store)
     before, after = (read_sending(store, found.loc[number]) for number in (first, second))
-    found = changes.find_changes(before, after)
+    joined = canonical_keys(register)
+    canonical = dict(zip(joined["member_key"], joined["canonical_key"], strict=True))
+    found = changes.find_changes(before, after, canonical)
     headings = {(form.title, column.key): column.heading for form in after.form_set.forms for column in form.columns}
     named = [headings.get(place, place[1]) for place in zip(found["form"], found["column"], strict=True)]
     return found.assign(column=named, kind=found["kind"].map(CHANGES)), about

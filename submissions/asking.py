@@ -65,6 +65,7 @@ def ask(
     decided: Mapping[str, str],
     *,
     shelf: Shelf | None = None,
+    other_keys: Mapping[str, Collection[str]] | None = None,
     workers: int | None = None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> dict[str, int]:
@@ -73,7 +74,8 @@ def ask(
     Those that have none are asked about too: a batch was killed before it did (`forget`).
 
     `standing` is the register's fold, `decided` the state of each sending decided in this batch, by hash, `shelf` what
-    fingerprints are at hand, `meanwhile` what else is to be done. Returns how many queries each sending has, by hash.
+    fingerprints are at hand, `other_keys` which keys of members are one (`register.identities.other_keys`), `meanwhile`
+    what else is to be done. Returns how many queries each sending has, by hash.
     """
     # Bytes that came again, perhaps in another unit's inbox, are what they were.
     was_taken = standing["state"].isin(["accepted", "replaced", "held"])
@@ -108,7 +110,7 @@ def ask(
     }
     shelf.among(one for sendings in window.values() for one in sendings)
     among = {year: shelf.among(sendings) for year, sendings in window.items()}
-    desk = _Desk(store, store.form_sets, shelf.known, among)
+    desk = _Desk(store, store.form_sets, shelf.known, among, other_keys or {})
     counted = run_all(desk.ask_unit, list(of_unit.values()), workers, meanwhile)
     return {name: queries for unit in counted for name, queries in unit}
 
@@ -126,6 +128,19 @@ def forget(store: Store, standing: pd.DataFrame, decided: Collection[tuple[str, 
             names.add(name)
     for name in names:
         (store.queries / f"{name}.parquet").unlink(missing_ok=True)
+
+
+def listing(store: Store, standing: pd.DataFrame, keys: Collection[str]) -> list[tuple[str, Place]]:
+    """The sendings in force (hash, unit and year) that list one of some members."""
+    if not keys:
+        return []
+    is_of_unit = standing["is_in_force"] & (standing["source_kind"] == "unit") & standing["year"].notna()
+    told = standing.loc[is_of_unit, ["source_hash", "unit_code", "year"]]
+    return [
+        (name, (unit, int(year)))
+        for name, unit, year in told.itertuples(index=False)
+        if not set(read_columns(store.find(store.form("members"), name), ["member_key"])["member_key"]).isdisjoint(keys)
+    ]
 
 
 def fingerprint_of(store: Store, source_hash: str) -> Fingerprint:
@@ -155,6 +170,7 @@ class _Desk:
     form_sets: Mapping[str, FormSet]
     known: Known
     among: Mapping[int, np.ndarray]
+    other_keys: Mapping[str, Collection[str]]
 
     def ask_unit(self, questions: list[_Question]) -> list[tuple[str, int]]:
         """Ask about sendings of one unit, in the order of their years; returns the number of queries by hash."""
@@ -172,7 +188,7 @@ class _Desk:
         among = self.among[year]
         copies = find_copies(fingerprint_of(self.store, name), self.known, unit, year, among)
         elsewhere = self.known.members_beside(unit, year, among)
-        queries = find_queries(current, previous, elsewhere, copies)
+        queries = find_queries(current, previous, elsewhere, copies, self.other_keys)
         # Written without rows too: it says that the sending was asked about.
         table = frame_table(queries.assign(source_hash=name), ISSUES)
         write_table(table, self.store.queries / f"{name}.parquet")

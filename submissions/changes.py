@@ -1,5 +1,6 @@
 """What changed between two sendings: rows added, rows removed, cells with another value, by key and column."""
 
+from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
@@ -16,26 +17,34 @@ HIDDEN = "(số thẻ)"
 """Stands for a card number: the store has none, and its pseudonym says nothing to the unit."""
 
 
-def find_changes(before: Sending, after: Sending) -> pd.DataFrame:
+def find_changes(before: Sending, after: Sending, canonical: Mapping[str, str] | None = None) -> pd.DataFrame:
     """The differences between two sendings, usually of one unit and year: a row each with `COLUMNS`, all text.
 
     `kind` is ``added``, ``removed`` (a row; column and values are empty) or ``changed`` (a cell). `cell` stands in the
     later file, `cell_before` in the earlier one. The key of a member is not shown: the cells tell the row. A cell that
-    was unlawful has no value in the store, so that a mended cell reads as changed from nothing.
+    was unlawful has no value in the store, so that a mended cell reads as changed from nothing. Keys that `canonical`
+    reads as another's (`register.identities.canonical_keys`) are one member: his row changed, none came or went.
     """
     tables = [table for table in after.forms if table in before.forms]
-    parts = [_form_changes(after.form(table), before, after) for table in tables]
+    parts = [_form_changes(after.form(table), before, after, canonical or {}) for table in tables]
     kept = [part for part in parts if len(part)]
     return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=list(COLUMNS), dtype=object)
 
 
-def _form_changes(form: Form, before: Sending, after: Sending) -> pd.DataFrame:
+def _form_changes(form: Form, before: Sending, after: Sending, canonical: Mapping[str, str]) -> pd.DataFrame:
     table = form.table
     then, now = before.forms[table], after.forms[table]
     stored = {name: column for column in form.columns for name, _ in column.stored_columns}
     compared = {name: (_texts(then[name]), _texts(now[name])) for name in stored if name in then and name in now}
     names = [name for key in form.row_key for name, _ in form.by_key[key].stored_columns if name in compared]
-    keys = [_row_keys([compared[name][side] for name in names], compared, side) for side in (0, 1)]
+
+    def part(name: str, side: int) -> np.ndarray:
+        values = compared[name][side]
+        if not canonical or not _is_card(stored[name], name):
+            return values
+        return np.array([canonical.get(value, value) for value in values], dtype=object)
+
+    keys = [_row_keys([part(name, side) for name in names], compared, side) for side in (0, 1)]
     there = pd.Series(np.arange(len(then)), index=keys[0]).reindex(keys[1]).to_numpy()
     new = np.flatnonzero(~np.isnan(there))
     old = there[new].astype(int)

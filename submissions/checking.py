@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from submissions import lists
 from submissions.files.codes import refused
 from submissions.intake import find_files, take_in
 from submissions.reading import untaken
@@ -18,8 +19,6 @@ from submissions.store import Store
 if TYPE_CHECKING:
     from submissions.register.log import Register
     from submissions.replies import Reply
-
-LISTS = ("units.csv", "cap_exceptions.csv", "successions.csv", "deadlines.csv", "holidays.csv")
 
 
 def check(
@@ -95,7 +94,7 @@ def _borrow(data: Path | None, scratch: Path) -> Store:
     empty = Store(scratch / "base" / "store")
     if data is None or not data.exists():
         return empty
-    for name in LISTS:
+    for name in lists.NAMES:
         if (data / name).exists():
             shutil.copy2(data / name, scratch / name)
     if (data / "form_sets").exists():

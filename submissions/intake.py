@@ -15,9 +15,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from submissions.fieldchecks import known_draws
 from submissions.files.limited import SECONDS, die_with_parent, limit_this_process, why_it_died
 from submissions.files.source import RefusedError
 from submissions.form_set import form_sets_of
+from submissions.lists import read_lists
 from submissions.processes import may_fork
 from submissions.pseudonyms import load_secret
 from submissions.reading import (
@@ -40,8 +42,6 @@ from submissions.store import (
     reading_context,
     write_table,
 )
-from submissions.successions import read_successions
-from submissions.units import read_cap_exceptions, read_units
 
 if TYPE_CHECKING:
     from submissions.register.log import Register
@@ -135,13 +135,12 @@ def take_in(
     store = store or Store(data / "store")
     store.prepare()
     secret = load_secret(data / "secrets")
-    units = read_units(data / "units.csv")
+    lists = read_lists(data)
+    units = lists.units
     write_table(frame_table(units, UNITS), store.root / "units.parquet")
-    exceptions = read_cap_exceptions(data / "cap_exceptions.csv")
-    write_table(frame_table(exceptions, CAP_EXCEPTIONS), store.root / "cap_exceptions.parquet")
-    successions = read_successions(data / "successions.csv")
-    write_table(frame_table(successions, SUCCESSIONS), store.root / "successions.parquet")
-    context = reading_context(form_sets_of(data), units)
+    write_table(frame_table(lists.cap_exceptions, CAP_EXCEPTIONS), store.root / "cap_exceptions.parquet")
+    write_table(frame_table(lists.successions, SUCCESSIONS), store.root / "successions.parquet")
+    context = reading_context(form_sets_of(data), units, known_draws(store))
 
     now = now or datetime.now(UTC)
     results: dict[int, FileResult] = {}

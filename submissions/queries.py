@@ -105,12 +105,14 @@ def find_queries(
     previous: Sending | None = None,
     elsewhere: Elsewhere | None = None,
     copies: Sequence[CopyFinding] = (),
+    other_keys: Mapping[str, Collection[str]] | None = None,
 ) -> pd.DataFrame:
     """The queries on a sending: a row each with `COLUMNS`, severity ``query``.
 
     `previous` is the unit's sending in force of the year before, where there is one. `elsewhere` looks members up in
     the other units of the year (`copies.Known.members_beside`); without it a member who moved without notice is asked
-    for. `copies` are what `copies.find_copies` found; those of whole files are no queries: such a file is held.
+    for. `other_keys` are the keys, by key, that were confirmed to be one member. `copies` are what
+    `copies.find_copies` found; those of whole files are no queries: such a file is held.
     """
     asking = _Asking(current, load_rules())
     if previous is not None:
@@ -118,7 +120,7 @@ def find_queries(
         if _have(("members", "organisations"), current, previous):
             _ask_groups(asking, previous)
         if _have(("members",), current, previous):
-            _ask_gone(asking, previous, elsewhere)
+            _ask_gone(asking, previous, elsewhere, other_keys or {})
         if _have(("membership_movements",), current, previous):
             _ask_carried_over(asking, previous)
     if _have(("membership_movements",), current):
@@ -386,16 +388,24 @@ def _ask_groups(asking: _Asking, previous: Sending) -> None:
     )
 
 
-def _ask_gone(asking: _Asking, previous: Sending, elsewhere: Elsewhere | None) -> None:
-    """Members who were there at the end of last year and stand nowhere this year."""
+def _ask_gone(
+    asking: _Asking, previous: Sending, elsewhere: Elsewhere | None, other_keys: Mapping[str, Collection[str]]
+) -> None:
+    """Members who were there at the end of last year and stand nowhere this year, under none of their keys."""
     then, now = previous.records["members"], asking.records("members")
     absent = then.absent_from(now, "member_key") & then.is_in("status", asking.rules.present)
     if not absent.any():
         return
     known = ["member_key", "row", "cell_code", "birth_year", "admitted_on"]
     gone = then.frame(known, absent)
+    keys = set(gone["member_key"])
+    others = {other for key in keys & other_keys.keys() for other in other_keys[key]}
+    _, listed = now.coded("member_key")
+    found = others & set(listed)
     if elsewhere is not None:
-        gone = gone[~gone["member_key"].isin(list(elsewhere(gone["member_key"].tolist())))]
+        found |= set(elsewhere([*keys, *others]))
+    found |= {key for key in keys & other_keys.keys() if not found.isdisjoint(other_keys[key])}
+    gone = gone[~gone["member_key"].isin(list(found))]
     if gone.empty:
         return
     # A row whose card number is unlawful is somebody: it answers for the likeliest of those who are missing.

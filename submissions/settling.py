@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow.parquet as pq
 
-from submissions.asking import Place, Shelf, ask, forget
+from submissions.asking import Place, Shelf, ask, forget, listing
 from submissions.copies import find_copied_files, unit_mismatch
+from submissions.fieldchecks import lost
 from submissions.records import read_columns
 from submissions.register import answers
 from submissions.register.deadlines import ZONE, Deadlines, load_holidays
+from submissions.register.identities import canonical_keys, other_keys
 from submissions.register.log import Event, Register
 from submissions.register.snapshots import export
 from submissions.register.states import LOCKED_MESSAGE, YEAR_LOCKED, Locks, order, sendings
@@ -24,8 +26,13 @@ from submissions.store import Store
 if TYPE_CHECKING:
     from submissions.intake import Claim
 
-KEY_FORMS = ("organisations", "members", "organisation_assessments", "member_assessments", "discipline_register")
+KEY_FORMS = (
+    "organisations", "members", "organisation_assessments", "member_assessments", "discipline_register", "field_checks",
+)  # fmt: skip
 """Forms that no report can be without: where one of them has no row, the file is no report."""
+
+SHOWN = 10
+"""Of a list in a message, how much is named."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ def settle(
                 places.append((row["source_hash"], (row["unit_code"], int(row["year"]))))
     events += _duplicates(register, again, events)
     places += _changed_since(store, standing)
+    places += listing(store, standing, _decided_since(store, register))
     forget(store, standing, places)
     if register.append(events):
         standing = sendings(register)
@@ -92,7 +100,9 @@ def settle(
         if store.base is None:
             tell_warehouse(store, register, data=data, units=units, now=now, standing=standing)
 
-    asked = ask(store, standing, states, shelf=desk.shelf, workers=workers, meanwhile=tell)
+    asked = ask(
+        store, standing, states, shelf=desk.shelf, other_keys=other_keys(register), workers=workers, meanwhile=tell
+    )
     return Settled(decisions, asked)
 
 
@@ -114,6 +124,18 @@ def _changed_since(store: Store, standing: pd.DataFrame) -> list[tuple[str, Plac
     then = set(before.loc[before["is_in_force"], "source_hash"])
     now = standing[standing["is_in_force"] & (standing["source_kind"] == "unit") & ~standing["source_hash"].isin(then)]
     return [(row.source_hash, (row.unit_code, int(row.year))) for row in now.itertuples()]
+
+
+def _decided_since(store: Store, register: Register) -> set[str]:
+    """Keys of members that became one with others, or ceased to be, since the warehouse was told last."""
+    snapshot = store.register / "member_identities.parquet"
+    if store.base is not None or not snapshot.exists():
+        return set()
+    then, now = (
+        set(frame[["member_key", "canonical_key"]].itertuples(index=False, name=None))
+        for frame in (pq.read_table(snapshot).to_pandas(), canonical_keys(register))
+    )
+    return {key for pair in then ^ now for key in pair}
 
 
 def _rounds(store: Store, standing: pd.DataFrame) -> Iterator[list[dict[str, object]]]:
@@ -150,6 +172,8 @@ class _Desk:
             (row["unit_code"], int(row["year"])): row
             for row in counting.astype(object).where(counting.notna(), None).to_dict("records")
         }
+        checks = standing[standing["is_in_force"] & standing["draw_id"].notna()]
+        self._checked: dict[str, str] = dict(zip(checks["draw_id"], checks["source_hash"], strict=True))
         self._listed = set(units["unit_code"])
         self._told_before = set(standing["source_hash"])
         self._year = now.astimezone(ZONE).year
@@ -172,6 +196,8 @@ class _Desk:
             decision = self._decision(row)
             if decision.state == "accepted" and row["source_kind"] == "unit":
                 self._accept(row)
+            elif decision.state == "accepted" and row["draw_id"] is not None:
+                self._checked[row["draw_id"]] = row["source_hash"]
             yield row, decision
 
     def _accept(self, row: Mapping[str, object]) -> None:
@@ -202,6 +228,8 @@ class _Desk:
                 "Số liệu đang có hiệu lực được giữ nguyên; nếu đúng là không có gì để báo cáo, hãy báo Ban Tổ chức "
                 "xác nhận.",
             )
+        if row["draw_id"] is not None:
+            return self._lost_results(row) or Decision("accepted")
         if row["source_kind"] != "unit":
             return self._locked(row) or Decision("accepted")
         # The lock comes last: what it holds counts when it is taken off, without being looked at again.
@@ -212,6 +240,21 @@ class _Desk:
             or self._fewer(row)
             or self._locked(row)
             or Decision("accepted")
+        )
+
+    def _lost_results(self, row: Mapping[str, object]) -> Decision | None:
+        """Results of a draw that stand and would be gone."""
+        standing = self._checked.get(row["draw_id"])
+        gone = lost(self._store, row["source_hash"], standing) if standing else []
+        if not gone:
+            return None
+        more = f" và {len(gone) - SHOWN} phiếu khác" if len(gone) > SHOWN else ""
+        return Decision(
+            "held",
+            "FEWER_RESULTS",
+            f"{len(gone)} phiếu đã có kết quả ở tệp trước nay để trống hoặc không dùng được (phiếu số "
+            f"{', '.join(map(str, gone[:SHOWN]))}{more}). Kết quả đang có được giữ nguyên. Nếu nhiều tổ cùng làm một "
+            "mẫu, hãy gộp vào một tệp rồi gửi lại; nếu đúng là phải bỏ các kết quả đó, hãy báo Ban Tổ chức xác nhận.",
         )
 
     def _locked(self, row: Mapping[str, object]) -> Decision | None:
@@ -296,6 +339,7 @@ class _Desk:
             "sent_no": None if row["sent_no"] is None else int(row["sent_no"]),
             "prepared_on": None if row["prepared_on"] is None else row["prepared_on"].isoformat(),
             "claimed_unit": row["claimed_unit"],
+            **({"draw_id": row["draw_id"]} if row["draw_id"] is not None else {}),
             "counts": {form: {key: one[key] for key in ("rows_in", "loaded", "held_back")} for form, one in counts},
             "errors": severities.count("error"),
         }

@@ -1,6 +1,6 @@
 """What became of organisations when they were renamed, merged, split, dissolved or put under another parent."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from submissions.units import ListError, read_list
+from submissions.units import Problem, blanks, read_list, refuse
 
 SUCCESSIONS = ("succession_id", "effective_on", "kind", "old_code", "new_code", "share", "legal_source")
 
@@ -27,14 +27,14 @@ ENDING = frozenset({"renamed", "merged", "split", "dissolved"})
 EARLIEST = date(1930, 2, 3)
 """The day the Party was founded; no structure is older."""
 
+TOGETHER = frozenset({"effective_on", "kind", "old_code", "new_code", "share"})
+"""Columns in which a fault makes it unclear what the rows of a code say together."""
+
 PLACES = 6
 """Decimal places of a share; thirds are written 0.333333, 0.333333, 0.333334."""
 
 COMPOSED_PLACES = 18
 """Decimal places of shares multiplied along a chain: as many as the warehouse keeps, so that nothing is rounded."""
-
-Problem = tuple[int, str, str]
-"""Line of the file, column, what is wrong with it."""
 
 
 def read_successions(path: Path) -> pd.DataFrame:
@@ -43,35 +43,67 @@ def read_successions(path: Path) -> pd.DataFrame:
     Raises `ListError` that names everything wrong in the file. For kind ``new_parent`` `new_code` is the new parent,
     for the others the successor. Whether codes exist is for the warehouse to say: units may not have sent them yet.
     """
-    frame = read_list(path, SUCCESSIONS, ()).astype(object)
+    frame, problems = _read(path)
+    refuse(path, problems)
+    order = ["effective_on", "old_code", "new_code"]
+    return frame[list(SUCCESSIONS)].sort_values(order, ignore_index=True)
+
+
+def wrong_codes(path: Path, reported: Collection[str], units: Mapping[str, int | None]) -> list[Problem]:
+    """Codes of the list that nobody knows: changed without having been anything, or the parent of others.
+
+    `reported` are the codes that units have listed so far, `units` the units with the year of their last report. A code
+    of a unit that has not reported at all may yet turn out to be one; so may a parent before its unit has reported on
+    the year of the change. A parent written as units are is a new unit, and so may be what new codes lie in.
+    """
+    frame, _ = _read(path)
+    known = {*reported, *units, *frame.loc[frame["kind"] != "new_parent", "new_code"]}
+    provinces = {code.rpartition(".")[0] for code in units}
+    depths = {code.count(".") for code in units}
+    units = dict.fromkeys(frame["new_code"].dropna()) | dict(units)
+    problems: list[Problem] = []
+    for row in frame[frame["effective_on"].notna()].to_dict("records"):
+        asked = [("old_code", "tổ chức", 0)]
+        parent = row["new_code"] if row["kind"] == "new_parent" else None
+        if parent and parent not in provinces and parent.count(".") not in depths:
+            asked.append(("new_code", "cấp trên", row["effective_on"].year))
+        for column, what, since in asked:
+            if (code := row[column]) and code not in known and not _is_awaited(code, units, since):
+                problems.append(
+                    (
+                        row["line"],
+                        column,
+                        f"không có {what} nào mã “{code}”; cần mã có trong Biểu 2 của một báo cáo đã nhận, trong danh "
+                        "sách đơn vị (units.csv), hoặc là mã mới (new_code) của một thay đổi khác. "
+                        "Hãy sửa mã, hoặc nhận báo cáo có tổ chức đó trước.",
+                    )
+                )
+    return problems
+
+
+def _is_awaited(code: str, units: Mapping[str, int | None], since: int) -> bool:
+    """Whether the unit that a code is part of (anybody, where it is part of none) has yet to report on a year."""
+    of_unit = [last for unit, last in units.items() if code.startswith(f"{unit}.")]
+    told = [last for last in of_unit or units.values() if last is not None]
+    return not told or max(told) < since
+
+
+def _read(path: Path) -> tuple[pd.DataFrame, list[Problem]]:
+    """The list with the lines of its rows, and everything wrong in it by itself."""
+    frame = read_list(path, SUCCESSIONS, SUCCESSIONS).astype(object)
     frame = frame.where(frame.notna(), None)
-    if path.exists():
-        found = list(pd.read_csv(path, nrows=0, encoding="utf-8-sig", skipinitialspace=True).columns)
-        if missing := [column for column in SUCCESSIONS if column not in found]:
-            raise ListError(f"{path}: thiếu cột {', '.join(missing)}; tìm thấy: {', '.join(found)}.")
-    frame = frame.assign(line=[position + 2 for position in frame.index])
-    problems = list(_wrong_cells(frame))
-    frame["effective_on"] = frame["effective_on"].map(_day).astype(object)
+    problems = [*_blanks(frame), *_wrong_cells(frame.assign(line=frame.index))]
+    frame = frame.assign(line=frame.index, effective_on=frame["effective_on"].map(_day).astype(object))
     # Only a split has to say its shares.
     frame["share"] = frame["share"].where(frame["share"].notna() | (frame["kind"] == "split"), "1").map(_share)
-    # What rows say together makes sense only where each of them does.
-    broken = {line for line, _, _ in problems}
+    # What rows say together makes sense only where each of them does; whoever decided it is another matter.
+    broken = {line for line, column, _ in problems if column in TOGETHER}
     unclear = set(frame.loc[frame["line"].isin(broken), "old_code"])
     whole = frame[~frame["old_code"].isin(unclear) & frame["old_code"].notna()]
     problems += [*_wrong_groups(whole), *_wrong_lives(whole)]
     circles = list(_circles(whole))
     problems += circles or _too_deep(whole)
-    if problems:
-        raise ListError(_message(path, problems))
-    return frame[list(SUCCESSIONS)].sort_values(["effective_on", "old_code", "new_code"], ignore_index=True)
-
-
-def _message(path: Path, problems: list[Problem]) -> str:
-    told = [
-        f"{path}, dòng {line}{f', cột {column}' if column else ''}: {what}"
-        for line, column, what in sorted(set(problems))
-    ]
-    return told[0] if len(told) == 1 else "\n".join([f"{path}: {len(told)} chỗ sai.", *told])
+    return frame.reset_index(drop=True), problems
 
 
 def _day(text: str | None) -> date | None:
@@ -89,13 +121,14 @@ def _share(text: str | None) -> Decimal | None:
     return share if share is not None and share.is_finite() else None
 
 
+def _blanks(frame: pd.DataFrame) -> Iterator[Problem]:
+    for line, column, what in blanks(frame, ("succession_id", "effective_on", "kind", "old_code", "legal_source")):
+        yield line, column, "để trống: thiếu căn cứ pháp lý." if column == "legal_source" else what
+
+
 def _wrong_cells(frame: pd.DataFrame) -> Iterator[Problem]:
     for row in frame.to_dict("records"):
         line, kind, share = row["line"], row["kind"], row["share"]
-        for column in ("succession_id", "effective_on", "kind", "old_code", "legal_source"):
-            if not row[column]:
-                why = ": thiếu căn cứ pháp lý" if column == "legal_source" else ""
-                yield line, column, f"để trống{why}."
         day = _day(row["effective_on"])
         if row["effective_on"] and day is None:
             yield line, "effective_on", f"“{row['effective_on']}” không phải là ngày; cần ngày dạng yyyy-mm-dd."

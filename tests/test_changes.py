@@ -103,3 +103,19 @@ def test_several_rows_of_one_key_are_told_apart():
     found = changes(before, after)
 
     assert found[["kind", "before", "after"]].to_dict("split")["data"] == [["added", "", ""], ["changed", "7", "6"]]
+
+
+def test_a_member_whose_card_number_was_mended_stays_one_row_once_both_are_confirmed_to_be_one():
+    before, after = honest_unit(), honest_unit()
+    before["members"].loc[0, "member_key"] = "mistyped"
+    after["members"].loc[0, "member_key"] = "right"
+    after["members"].loc[0, "status"] = "Dự bị"
+
+    apart = changes(before, after)
+    as_one = find_changes(sending(before), sending(after), {"mistyped": "right"})
+
+    assert sorted(apart.loc[apart["form"] == "Biểu 3", "kind"]) == ["added", "removed"]
+    assert set(zip(as_one["column"], as_one["kind"], as_one["before"], as_one["after"], strict=True)) == {
+        ("card_no", "changed", HIDDEN, HIDDEN),
+        ("status", "changed", "Chính thức", "Dự bị"),
+    }

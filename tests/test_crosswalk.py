@@ -4,9 +4,13 @@ from collections import Counter
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from store_builder import build_warehouse
 
 from benchmarks import crosswalk
@@ -36,6 +40,60 @@ def generated(folder: Path) -> str:
 
 def test_the_rule_gives_the_committed_list():
     assert generated(DEMO) == (DEMO / "successions.csv").read_text(encoding="utf-8")
+
+
+def named_in(path: Path) -> pd.DataFrame:
+    """The grassroots organisations that a list of the rule's speaks of; of a unit that went whole, one for all."""
+    sectors = {committee: sector for sector, committee in crosswalk.COMMITTEES.items()}
+    rows = []
+    for row in read_successions(path).to_dict("records"):
+        unit = row["old_code"][:6]
+        if row["kind"] == "new_parent":
+            rows.append((unit, row["old_code"], sectors.get(row["new_code"], "Cơ quan chính quyền")))
+        elif row["old_code"] != unit:
+            rows.append((unit, row["old_code"], "Xã"))
+        elif row["kind"] != "dissolved":
+            rows.append((unit, f"{unit}.001.000.000", sectors[row["new_code"]]))
+    return pd.DataFrame(rows, columns=["unit_code", "org_code", "org_sector"]).drop_duplicates()
+
+
+@pytest.mark.parametrize("path", [PROVINCE, DEMO / "successions.csv"], ids=["province", "demonstration"])
+def test_the_committed_list_is_what_the_rule_makes_of_the_organisations_it_names(path):
+    named = named_in(path)
+
+    for order in (named, named.sample(frac=1, random_state=1)):
+        assert crosswalk.write(crosswalk.successions(order)) == path.read_text(encoding="utf-8")
+
+
+@st.composite
+def provinces(draw: st.DrawFn) -> pd.DataFrame:
+    """Grassroots organisations of a few units: communes and others, or nothing but police or army."""
+    rows = []
+    for number in range(1, draw(st.integers(1, 5)) + 1):
+        unit = f"67.{number:03}"
+        whole = draw(st.sampled_from([None, None, None, "Công an", "Quân đội"]))
+        others = st.lists(st.sampled_from(["Xã", "Phường", "Trường học", "Công an", *crosswalk.COMMITTEES]), max_size=4)
+        # A district has communes enough for one new commune.
+        sectors = [whole] * 3 if whole else ["Xã"] * draw(st.integers(2, 14)) + draw(others)
+        rows += [(unit, f"{unit}.{place:03}.000.000", sector) for place, sector in enumerate(sectors, start=1)]
+    return pd.DataFrame(rows, columns=["unit_code", "org_code", "org_sector"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(provinces())
+def test_of_any_province_the_rule_makes_a_lawful_list_that_covers_everybody(organisations):
+    rows = crosswalk.successions(organisations)
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "successions.csv").write_text(crosswalk.write(rows), encoding="utf-8")
+        listed = read_successions(Path(folder) / "successions.csv")
+
+    went_whole = set(listed.loc[listed["kind"].isin(["renamed"]) | listed["new_code"].eq(crosswalk.ARMY), "old_code"])
+    alone = organisations.loc[~organisations["unit_code"].isin(went_whole), "org_code"]
+    assert set(alone) <= set(listed["old_code"])
+    assert set(organisations["unit_code"]) <= set(listed["old_code"])
+    # A part of the province gives its part of the list.
+    first = organisations[organisations["unit_code"] == organisations["unit_code"].iloc[0]]
+    assert crosswalk.successions(first) == [row for row in rows if row["old_code"].startswith("67.001")]
 
 
 @pytest.mark.skipif(not SAMPLE.exists(), reason="the sample province is not here")

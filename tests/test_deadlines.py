@@ -103,7 +103,7 @@ def test_the_end_of_february_is_a_day_of_every_year(tmp_path):
     [
         ({"deadlines": "67.001,2025,31/13\n"}, "dòng 2, cột due_before: “31/13” không phải là ngày"),
         ({"deadlines": "67.001,2025,2026-02-30\n"}, "dòng 2, cột due_before: “2026-02-30”"),
-        ({"deadlines": "67.001,2025,\n"}, "dòng 2: để trống cột due_before"),
+        ({"deadlines": "67.001,2025,\n"}, "dòng 2, cột due_before: để trống"),
         ({"deadlines": "67.001,năm nay,31/12\n"}, "dòng 2, cột year: “năm nay” không phải là năm"),
         ({"deadlines": "*,*,2026-01-15\n"}, "dòng 2, cột due_before: “2026-01-15” chỉ của một năm"),
         ({"deadlines": "*,2025,31/12\n*,2025,15/01 năm sau\n"}, "dòng 3: \\*, 2025 đã có hạn"),

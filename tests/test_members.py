@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -104,6 +105,20 @@ def test_a_pair_is_confirmed_listed_and_undone(say, data):
     assert snapshot.read_bytes() == before
     assert keys_of(say("propose")) == pair
     assert "Chưa có quyết định nào" in say("list")
+
+
+def test_who_is_confirmed_to_be_one_member_is_asked_for_no_more_until_it_is_undone(say, data):
+    def asked() -> list[str]:
+        return pd.concat(map(pd.read_parquet, (data / "store" / "queries").glob("*.parquet")))["rule"].tolist()
+
+    before = sorted(asked())
+    pair = keys_of(say("propose"))
+
+    say("confirm", *pair, *BY)
+    assert sorted([*asked(), "member_gone"]) == before
+
+    say("undo", *pair, *BY)
+    assert sorted(asked()) == before
 
 
 def test_a_pair_said_to_be_two_persons_is_proposed_again_only_after_that_is_undone(say):

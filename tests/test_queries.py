@@ -141,6 +141,25 @@ class TestMembersGone:
 
         assert asked(now, honest_unit(2023), elsewhere=lambda keys: {f"{UNIT}-5"} & set(keys)).empty
 
+    def test_one_whose_card_number_changed_is_not_once_both_are_confirmed_to_be_one_member(self):
+        now = honest_unit()
+        now["members"].loc[5, "member_key"] = "new"
+        same = {f"{UNIT}-5": {"new", "newer"}, "new": {f"{UNIT}-5", "newer"}}
+
+        assert set(asked(now, honest_unit(2023))["rule"]) == {"member_gone"}
+        assert asked(now, honest_unit(2023), other_keys=same).empty
+        assert set(asked(now, honest_unit(2023), other_keys={f"{UNIT}-5": {"newer"}})["rule"]) == {"member_gone"}
+
+    def test_one_who_stands_with_another_unit_under_his_other_key_is_not(self):
+        now = honest_unit()
+        now["members"] = now["members"].drop(index=5)
+        now["organisations"]["member_count"] = None
+        now["membership_movements"] = now["membership_movements"].assign(count=None)
+        same = {f"{UNIT}-5": {"new"}}
+
+        assert asked(now, honest_unit(2023), elsewhere=lambda keys: {"new"} & set(keys), other_keys=same).empty
+        assert not asked(now, honest_unit(2023), elsewhere=lambda keys: {"new"} & set(keys)).empty
+
     def test_a_row_with_an_unlawful_card_number_is_somebody(self):
         now = honest_unit()
         now["members"].loc[5, "member_key"] = None

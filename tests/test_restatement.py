@@ -296,7 +296,22 @@ def test_a_code_that_nobody_knows_is_named(warehouse, compiled):
     rows = [(ON, "renamed", "67.001.999", "68.001", 1), (ON, "renamed", "99.001", "68.002", 1)]
     with succeeded(warehouse, compiled, rows) as changed:
         found = changed.execute(compiled["assert_successions_name_known_codes"]).fetchall()
-        assert sorted(code for _, _, code, _ in found) == ["67.001.999", "99.001"]
+        assert sorted(row[-1] for row in found) == ["67.001.999", "99.001"]
+
+
+def test_a_parent_that_does_not_exist_is_named(warehouse, compiled, province):
+    one, two, three, four, *_ = grassroots(province)
+    later = date(max(province.years) + 1, 1, 1)
+    rows = [
+        (ON, "new_parent", one, "67.001.999", 1),
+        (ON, "new_parent", two, "99.001.002", 1),
+        (ON, "new_parent", three, "67", 1),
+        (ON, "new_parent", three, "98.001", 1),
+        (later, "new_parent", four, "99.002.003", 1),
+    ]
+    with succeeded(warehouse, compiled, rows) as changed:
+        found = changed.execute(compiled["assert_successions_name_known_codes"]).fetchall()
+        assert sorted(row[-1] for row in found) == ["67.001.999", "99.001.002"]
 
 
 def test_no_district_and_no_province_is_written_into_the_models():

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from submissions.checking import LISTS
 from submissions.intake import take_in
+from submissions.lists import NAMES
 from submissions.store import SUCCESSIONS
 from submissions.successions import read_successions
 from submissions.units import ListError
@@ -250,4 +250,4 @@ def test_intake_lands_the_list_and_a_bad_one_stops_it(tmp_path):
 
 
 def test_a_check_before_sending_knows_the_list():
-    assert "successions.csv" in LISTS
+    assert "successions.csv" in NAMES

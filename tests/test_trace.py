@@ -94,7 +94,8 @@ def test_figures_of_an_odd_province_are_found_again_from_their_rows(odd):
     with tracing(odd) as tracer:
         for mart in sorted(set(tracer.catalogue) - {"fct_finding", "rule_result"}):
             keys = rows_of(tracer, mart)
-            for key in draw.sample(keys, min(3, len(keys))):
+            # What a version says depends on all that was said before and after it.
+            for key in keys if mart == "dim_organisation" else draw.sample(keys, min(3, len(keys))):
                 for column in tracer.catalogue[mart]:
                     tracer.figure(mart, key, column)
                     traced += 1

@@ -12,6 +12,8 @@ from store_builder import DrawnStore, build_warehouse
 
 from expectations.suites import suite
 from expectations.validation import validate
+from orchestration.settings import Folders
+from orchestration.trace import tracing
 from submissions.store import SUCCESSIONS, frame_table, write_table
 
 NO_TESTS = ("resource_type:test", "resource_type:unit_test")
@@ -280,14 +282,49 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def organisations(folder: Path) -> duckdb.DuckDBPyConnection:
-    draw_organisations(DrawnStore(folder / "organisations"))
-    return build_warehouse(folder / "organisations", folder / "organisations.duckdb", "resource_type:unit_test")
+    draw_organisations(DrawnStore(folder / "store"))
+    return build_warehouse(folder / "store", folder / "organisations.duckdb", "resource_type:unit_test")
 
 
 @pytest.fixture(scope="module")
 def members(folder: Path) -> duckdb.DuckDBPyConnection:
     draw_members(DrawnStore(folder / "members"))
     return build_warehouse(folder / "members", folder / "members.duckdb", "resource_type:unit_test")
+
+
+def test_every_figure_of_every_version_is_found_again_from_what_was_reported(folder, organisations):
+    """Of names that came late, cells left empty, closings told with another name, and units that never reported."""
+    with tracing(Folders(folder), folder / "organisations.duckdb", in_brief=True) as tracer:
+        versions = [
+            key
+            for (key,) in organisations.execute(
+                "select organisation_version_key from marts.dim_organisation"
+            ).fetchall()
+        ]
+        figures = [
+            tracer.figure("dim_organisation", key, column)
+            for key in versions
+            for column in tracer.catalogue["dim_organisation"]
+        ]
+
+    assert {figure.key.split("=")[1] for figure in figures} == set(versions)
+    assert all(figure.value == figure.recomputed for figure in figures)
+
+
+def test_the_gravest_decision_of_an_organisation_is_found_again_where_it_has_several(folder, organisations):
+    several = (
+        organisations.execute(
+            "select year, unit_code, subject_org_code as org_code from marts.discipline_case "
+            "where subject_org_code is not null group by all having count(*) > 1"
+        )
+        .df()
+        .to_dict("records")
+    )
+    assert several
+    with tracing(Folders(folder), folder / "organisations.duckdb", in_brief=True) as tracer:
+        for key in several:
+            for column in tracer.catalogue["disciplined_organisation"]:
+                tracer.figure("disciplined_organisation", key, column)
 
 
 class TestOrganisations:

@@ -83,6 +83,14 @@ with facts as (
         count(*) as n
     from {{ ref('fct_discipline_register') }}
     group by source_hash
+    union all
+    select
+        source_hash,
+        'field_checks' as form,
+        count(*) as n
+    from {{ ref('fct_field_check') }}
+    where source_hash is not null
+    group by source_hash
 ),
 
 loaded as (

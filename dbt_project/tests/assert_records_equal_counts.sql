@@ -103,6 +103,14 @@ with records as (
         sum(case when is_held_back then 1 else 0 end) as held_back
     from {{ ref('stg_discipline_register') }}
     group by source_hash
+    union all
+    select
+        source_hash,
+        'field_checks' as form,
+        count(*) as rows_in,
+        sum(case when is_held_back then 1 else 0 end) as held_back
+    from {{ ref('stg_field_checks') }}
+    group by source_hash
 ),
 
 counts as (

@@ -1,7 +1,37 @@
--- A code that nobody has listed and that nothing led to is a mistake; codes of a unit that is expected but has not
--- reported yet are not known to be one.
+-- A code that nobody has listed and that nothing led to is a mistake, and so is such a parent; what the codes of units
+-- begin with is the province, and what is written as they are is a new unit. Codes of a unit that is expected but has
+-- not reported yet are not known to be a mistake, nor are parents before their unit has reported on the year.
 with successions as (
-    select * from {{ ref('stg_successions') }}
+    select
+        succession_id,
+        effective_on,
+        old_code,
+        new_code,
+        old_code as code,
+        0 as since
+    from {{ ref('stg_successions') }}
+    union all
+    select
+        succession_id,
+        effective_on,
+        old_code,
+        new_code,
+        new_code as code,
+        extract(year from effective_on) as since
+    from {{ ref('stg_successions') }}
+    where kind = 'new_parent'
+),
+
+units as (
+    select
+        unit_code,
+        last_year
+    from {{ ref('dim_unit') }}
+),
+
+latest as (
+    select max(last_year) as last_year
+    from units
 ),
 
 known as (
@@ -10,27 +40,69 @@ known as (
     where not is_inferred
     union
     select unit_code as code
-    from {{ ref('dim_unit') }}
+    from units
     union
     select new_code as code
-    from successions
+    from {{ ref('stg_successions') }}
     where kind <> 'new_parent' and new_code is not null
 ),
 
--- The unit's part of a code is what `units.csv` lists.
-awaited as (
-    select unit_code
-    from {{ ref('dim_unit') }}
-    where first_year is null
+-- The parents of units, and the units to come.
+above as (
+    select distinct successions.code
+    from successions
+    inner join units
+        on
+            {{ is_part_of('units.unit_code', 'successions.code') }}
+            or length(replace(successions.code, '.', '')) - length(successions.code)
+            = length(replace(units.unit_code, '.', '')) - length(units.unit_code)
+    where successions.since > 0
+),
+
+-- What codes may be part of, and the last report on it.
+wholes as (
+    select * from units
+    union all
+    select distinct
+        successions.new_code as unit_code,
+        cast(null as integer) as last_year
+    from successions
+    left join units on successions.new_code = units.unit_code
+    where successions.new_code is not null and units.unit_code is null
+),
+
+placed as (
+    select
+        successions.succession_id,
+        successions.effective_on,
+        successions.old_code,
+        successions.new_code,
+        successions.code,
+        successions.since,
+        count(wholes.unit_code) as wholes,
+        max(wholes.last_year) as last_year
+    from successions
+    left join wholes on {{ is_part_of('successions.code', 'wholes.unit_code') }}
+    group by
+        successions.succession_id,
+        successions.effective_on,
+        successions.old_code,
+        successions.new_code,
+        successions.code,
+        successions.since
 )
 
 select
-    successions.succession_id,
-    successions.effective_on,
-    successions.old_code,
-    successions.new_code
-from successions
-left join known on successions.old_code = known.code
-left join awaited
-    on substr(successions.old_code, 1, length(awaited.unit_code) + 1) = awaited.unit_code || '.'
-where known.code is null and awaited.unit_code is null
+    placed.succession_id,
+    placed.effective_on,
+    placed.old_code,
+    placed.new_code,
+    placed.code
+from placed
+cross join latest
+left join known on placed.code = known.code
+left join above on placed.code = above.code
+where
+    known.code is null
+    and above.code is null
+    and case when placed.wholes = 0 then latest.last_year else placed.last_year end >= placed.since

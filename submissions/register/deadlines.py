@@ -15,7 +15,7 @@ import yaml
 
 from submissions.register.log import Event, Recorded, Register, RegisterError
 from submissions.register.states import decide, sendings
-from submissions.units import ListError, read_list
+from submissions.units import blanks, read_list, refuse
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 STATES = {
@@ -264,43 +264,49 @@ _NEXT_YEAR = re.compile(r"(\d{1,2})/(\d{1,2})( năm sau)?")
 def _read_deadlines(path: Path) -> dict[tuple[str | None, int | None], tuple[date | _DayOfYear, str]]:
     """`deadlines.csv`: unit_code or *, year or *, due_before (yyyy-mm-dd; `31/12`, `15/01 năm sau` for any year)."""
     rules: dict[tuple[str | None, int | None], tuple[date | _DayOfYear, str]] = {}
-    for line, row in enumerate(read_list(path, _DEADLINES, _DEADLINES).to_dict("records"), start=2):
-        unit = None if row["unit_code"] == "*" else row["unit_code"]
-        if row["year"] != "*" and not re.fullmatch(r"\d{4}", row["year"]):
-            raise ListError(f"{path}, dòng {line}, cột year: “{row['year']}” không phải là năm; ghi năm hoặc *.")
-        year = None if row["year"] == "*" else int(row["year"])
-        rule = _read_day(row["due_before"], path, line, "due_before", yearly=True)
-        if year is None and isinstance(rule, date):
-            raise ListError(
-                f"{path}, dòng {line}, cột due_before: “{row['due_before']}” chỉ của một năm, mà cột year là *; "
-                "ghi ngày và tháng, ví dụ 31/12 hoặc 15/01 năm sau."
-            )
-        if (unit, year) in rules:
-            raise ListError(f"{path}, dòng {line}: {row['unit_code']}, {row['year']} đã có hạn ở dòng trên.")
-        rules[unit, year] = rule, path.name
+    lines: dict[tuple[str, str], int] = {}
+    frame = read_list(path, _DEADLINES, _DEADLINES)
+    problems = list(blanks(frame, _DEADLINES))
+    for line, unit, year, day in frame.dropna().itertuples(name=None):
+        rule = _day(day, yearly=True)
+        if year != "*" and not re.fullmatch(r"\d{4}", year):
+            problems.append((line, "year", f"“{year}” không phải là năm; ghi năm hoặc *."))
+        if rule is None:
+            problems.append((line, "due_before", _no_day(day, "yyyy-mm-dd, 31/12 hoặc 15/01 năm sau")))
+        elif year == "*" and isinstance(rule, date):
+            what = f"“{day}” chỉ của một năm, mà cột year là *; ghi ngày và tháng, ví dụ 31/12 hoặc 15/01 năm sau."
+            problems.append((line, "due_before", what))
+        if (first := lines.setdefault((unit, year), line)) != line:
+            problems.append((line, "", f"{unit}, {year} đã có hạn ở dòng {first}."))
+        if not problems:
+            rules[None if unit == "*" else unit, None if year == "*" else int(year)] = rule, path.name
+    refuse(path, problems)
     return rules
 
 
 def _read_days(path: Path) -> dict[date, bool]:
     """`holidays.csv`: day (yyyy-mm-dd), name, working (x: a day that is worked, though a weekend or holiday)."""
-    days = {}
-    for line, row in enumerate(read_list(path, _HOLIDAYS, ("day",)).to_dict("records"), start=2):
-        mark = row["working"]
-        if isinstance(mark, str) and mark.lower() != "x":
-            raise ListError(f"{path}, dòng {line}, cột working: “{mark}”; ghi x (đi làm) hoặc để trống (nghỉ).")
-        days[_read_day(row["day"], path, line, "day", yearly=False)] = isinstance(mark, str)
-    return days
+    frame = read_list(path, _HOLIDAYS, ("day",))
+    problems = list(blanks(frame, ["day"]))
+    marks = frame["working"].where(frame["working"].notna(), "").str.lower()
+    for line, mark in frame["working"][~marks.isin(["", "x"])].items():
+        problems.append((line, "working", f"“{mark}”; ghi x (đi làm) hoặc để trống (nghỉ)."))
+    days = frame["day"].dropna().map(lambda text: _day(text, yearly=False)).astype(object)
+    problems += [(line, "day", _no_day(frame.loc[line, "day"], "yyyy-mm-dd")) for line in days.index[days.isna()]]
+    refuse(path, problems)
+    return dict(zip(days, marks == "x", strict=True))
 
 
-def _read_day(text: str, path: Path, line: int, column: str, *, yearly: bool) -> date | _DayOfYear:
+def _day(text: str, *, yearly: bool) -> date | _DayOfYear | None:
     try:
         if yearly and (found := _NEXT_YEAR.fullmatch(text)):
             day, month = int(found[1]), int(found[2])
             date(2024, month, day)
             return _DayOfYear(day, month, 1 if found[3] else 0)
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            return date.fromisoformat(text)
+        return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) else None
     except ValueError:
-        pass
-    forms = "yyyy-mm-dd, 31/12 hoặc 15/01 năm sau" if yearly else "yyyy-mm-dd"
-    raise ListError(f"{path}, dòng {line}, cột {column}: “{text}” không phải là ngày; cần dạng {forms}.")
+        return None
+
+
+def _no_day(text: str, forms: str) -> str:
+    return f"“{text}” không phải là ngày; cần dạng {forms}."

@@ -63,6 +63,14 @@ def canonical_keys(register: Register) -> pd.DataFrame:
     return pd.DataFrame(sorted(rows), columns=["member_key", "canonical_key"], dtype="str")
 
 
+def other_keys(register: Register) -> dict[str, frozenset[str]]:
+    """By key: the other keys of the same member, as was decided; keys that stand alone are left out."""
+    joined = decisions(register)
+    joined = joined[joined["state"] == "same_person"]
+    whole = groups(zip(joined["key_a"], joined["key_b"], strict=True))
+    return {key: frozenset(group - {key}) for group in whole for key in group}
+
+
 def groups(pairs: Iterable[tuple[str, str]]) -> list[set[str]]:
     """Keys that hang together through pairs."""
     of: dict[str, set[str]] = {}

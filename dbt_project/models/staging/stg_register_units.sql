@@ -53,7 +53,7 @@ prefixed as (
     inner join units
         on
             cases.org_code = units.unit_code
-            or substr(cases.org_code, 1, length(units.unit_code) + 1) = units.unit_code || '.'
+            or {{ is_part_of('cases.org_code', 'units.unit_code') }}
 )
 
 select

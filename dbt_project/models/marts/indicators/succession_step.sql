@@ -177,7 +177,7 @@ prefixes as (
             order by length(codes.code) desc, codes.code
         ) as choice
     from unplaced
-    inner join codes on substr(unplaced.code, 1, length(codes.code) + 1) = codes.code || '.'
+    inner join codes on {{ is_part_of('unplaced.code', 'codes.code') }}
     left join ended on unplaced.structure_date = ended.structure_date and codes.code = ended.code
     where ended.code is null
 ),
@@ -195,7 +195,7 @@ provinces as (
     select distinct successions.new_code as code
     from successions
     inner join {{ ref('dim_unit') }} as units
-        on substr(units.unit_code, 1, length(successions.new_code) + 1) = successions.new_code || '.'
+        on {{ is_part_of('units.unit_code', 'successions.new_code') }}
     left join evidence on successions.new_code = evidence.code
     where successions.kind = 'new_parent' and evidence.code is null
 ),
