@@ -361,14 +361,14 @@ def _of_the_first(event: "Recorded", firsts: "pd.DataFrame") -> tuple[str, dict[
 
     Of another unit's sending no reason is told, and of the Commission's register neither.
     """
-    from submissions.register.states import STATES
+    from submissions.register.states import OF_NOBODY, STATES
 
     name = str(event.body.get("of", event.source_hash))
     if name not in firsts.index:
         return "received", {}
     row = firsts.loc[name].to_dict()
     whose = None if row["unit_code"] != row["unit_code"] else row["unit_code"]
-    if whose != event.unit_code and (whose is not None or row["source_kind"] == "register"):
+    if whose != event.unit_code and (whose is not None or row["source_kind"] in OF_NOBODY):
         what = "bị trả lại" if row["state"] == "refused" else "được xử lý"
         return "elsewhere", {"first": f"Đã {what} ở hộp nhận của nơi khác"}
     told = {"first": STATES[row["state"]]}

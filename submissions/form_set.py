@@ -260,7 +260,7 @@ class FormSet(_Part):
 
     form_set: str
     title: str
-    kind: Literal["unit", "register"]
+    kind: Literal["unit", "register", "field_check"]
     years: Years = Years()
     """The years that the version is agreed for."""
     cover: Cover | None = None
@@ -269,6 +269,8 @@ class FormSet(_Part):
     end_of_table: tuple[str, ...]
     beside: tuple[str, ...] = ()
     """Headings of columns that may be added to any form and are not read: serial numbers, remarks."""
+    guidance: tuple[str, ...] = ()
+    """Vietnamese: how it is filled in, where that is otherwise than a unit fills in its report."""
     forms: tuple[Form, ...]
 
     @cached_property
@@ -281,8 +283,8 @@ class FormSet(_Part):
     def _consistent(self) -> "FormSet":
         tables = {form.table: form for form in self.forms}
         problems = []
-        if (self.kind == "unit") != (self.cover is not None):
-            problems.append("a unit's form set has a cover, a register has none")
+        if self.kind == "unit" and self.cover is None:
+            problems.append("a unit's form set has a cover")
         for form in self.forms:
             problems += [f"{form.title}: {problem}" for problem in _problems(form, tables, self.lists)]
             ignored = self.ignored_headings & form.by_heading.keys()

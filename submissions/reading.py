@@ -15,6 +15,8 @@ import pyarrow as pa
 
 from submissions.coded import Values
 from submissions.copies import fingerprint
+from submissions.fieldchecks import TABLE as FIELD_CHECKS
+from submissions.fieldchecks import judge_against_draw, read_draw
 from submissions.files.delimited import pack_folder
 from submissions.files.source import RefusedError, Source, open_source
 from submissions.files.taking import check_name, take
@@ -193,6 +195,8 @@ def _read(task: Task) -> FileResult:
                 f"Đây là {head.form_set.title}, không phải báo cáo của đơn vị “{task.claimed_unit}”. "
                 "Hãy để tệp vào hộp nhận chung.",
             )
+        if cover.draw_id is not None:
+            _check_draw(task, head, cover)
         workbook = read_tables(source, head, form_sets)
         refuse_untouched(source, workbook)
     except RefusedError as error:
@@ -233,6 +237,23 @@ def _check_unit(task: Task, workbook: Workbook, cover: "Cover") -> None:
         )
 
 
+def _check_draw(task: Task, workbook: Workbook, cover: "Cover") -> None:
+    """The draw of the cover is one that was made, of the year that the cover says."""
+    drawn = read_draw(Store(task.store, task.base), cover.draw_id or "")
+    place = f"Trang “{workbook.cover_sheet}”, ô {workbook.cover['draw_id'].cell}: mẫu “{cover.draw_id}”"
+    if drawn.empty:
+        raise RefusedError(
+            "UNKNOWN_DRAW",
+            f"{place} chưa từng được rút ở đây. Hãy dùng đúng tệp do lệnh thucchat field-check draw ghi ra.",
+        )
+    if int(drawn["year"].iloc[0]) != workbook.year:
+        raise RefusedError(
+            "UNKNOWN_DRAW",
+            f"{place} rút cho năm {int(drawn['year'].iloc[0])}, trang bìa ghi năm {workbook.year}. "
+            "Hãy giữ nguyên trang bìa của tệp đã rút.",
+        )
+
+
 @dataclass(frozen=True)
 class Cover:
     """What the cover says of the sending; a register has none, and its only sender is the Commission."""
@@ -241,7 +262,16 @@ class Cover:
     unit_name: str | None = None
     sent_no: int | None = None
     prepared_on: date | None = None
+    draw_id: str | None = None
     faults: tuple[tuple[Column, str], ...] = ()
+
+
+_PLACES = {
+    "unit_code": "mã dạng văn bản, ví dụ 67.001",
+    "sent_no": "số nguyên từ 1",
+    "draw_id": "mã mẫu như khi rút, ví dụ TDL-2025-1a2b3c4d",
+}
+"""What a sending cannot be placed without, and how it looks."""
 
 
 def _read_cover(workbook: Workbook) -> Cover:
@@ -259,15 +289,15 @@ def _read_cover(workbook: Workbook) -> Cover:
             rule = "required" if column.required else None
         else:
             values[column.key], rule = parser(column, form_set.spellings, workbook.year)(cell)
-        if rule is not None and column.key in {"unit_code", "sent_no"}:
+        if rule is not None and column.key in _PLACES:
             found = f"tìm thấy “{quotable(shown(cell))}”" if not is_blank(cell) else "không thấy hoặc để trống"
-            wanted = "mã dạng văn bản, ví dụ 67.001" if column.key == "unit_code" else "số nguyên từ 1"
+            wanted = _PLACES[column.key]
             fatal.append(f"Trang “{workbook.cover_sheet}”, nhãn “{column.heading}”: {found}; cần {wanted}.")
         elif rule is not None:
             faults.append((column, rule))
     if fatal:
         raise RefusedError("BAD_COVER", " ".join(fatal))
-    wanted = ("unit_code", "unit_name", "sent_no", "prepared_on")
+    wanted = ("unit_code", "unit_name", "sent_no", "prepared_on", "draw_id")
     return Cover(**{key: values.get(key) for key in wanted}, faults=tuple(faults))
 
 
@@ -281,6 +311,7 @@ def _submission(
         "unit_name": cover.unit_name if cover else None,
         "sent_no": cover.sent_no if cover else None,
         "prepared_on": cover.prepared_on if cover else None,
+        "draw_id": cover.draw_id if cover else None,
         "received_at": task.received_at,
         "size_bytes": len(content),
         "reading_context": task.context,
@@ -322,6 +353,8 @@ def _accept(task: Task, content: bytes, workbook: Workbook, cover: Cover, source
     """Judge and store a workbook; what is known of the sending comes last, so that a killed run reads it again."""
     store = _keep(task, content)
     judgement = judge(workbook, cover.unit_code)
+    if cover.draw_id is not None:
+        judge_against_draw(judgement.forms[FIELD_CHECKS], read_draw(Store(task.store, task.base), cover.draw_id))
     name = f"{task.source_hash}.parquet"
     counts = []
     kept: dict[str, Records] = {}

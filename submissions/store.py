@@ -51,10 +51,12 @@ SUBMISSION = pa.schema(
         ("file_kind", pa.string()),
         ("claimed_unit", pa.string()),
         ("hazards", pa.string()),
+        ("draw_id", pa.string()),
     ]
 )
 """One row a file that was received. `state` says whether it could be read (``accepted`` or ``refused``); whether it
-counts is for the register to say. `hazards` is a JSON list; `claimed_unit` is the unit whose folder it lay in."""
+counts is for the register to say. `hazards` is a JSON list; `claimed_unit` is the unit whose folder it lay in;
+`draw_id` names the draw of which a field check tells."""
 
 COUNTS = pa.schema(
     [
@@ -117,6 +119,35 @@ SUCCESSIONS = pa.schema(
 )
 MEMBER_IDENTITIES = pa.schema([("member_key", pa.string()), ("canonical_key", pa.string())])
 """One row a key that is read as another one's, because a person said that both are one member."""
+FIELD_CHECK_DRAWS = pa.schema(
+    [
+        ("draw_id", pa.string()),
+        ("year", pa.int64()),
+        ("seed", pa.int64()),
+        ("difference", pa.float64()),
+        ("base_rate", pa.float64()),
+        ("correlation", pa.float64()),
+        ("power", pa.float64()),
+        ("per_arm", pa.int64()),
+        ("per_organisation", pa.int64()),
+        ("population", pa.int64()),
+        ("number", pa.int64()),
+        ("unit_code", pa.string()),
+        ("org_code", pa.string()),
+        ("cell_code", pa.string()),
+        ("member_key", pa.string()),
+        ("record_id", pa.string()),
+        ("level_code", pa.string()),
+        ("arm", pa.string()),
+        ("t", pa.float64()),
+        ("rated", pa.int64()),
+        ("drawn", pa.int64()),
+        ("risk_probability", pa.float64()),
+        ("random_probability", pa.float64()),
+        ("probability", pa.float64()),
+    ]
+)
+"""One row a member drawn for a second appraisal on the spot, with the chances of the organisation."""
 
 
 def form_schemas(form_sets: Mapping[str, FormSet] | None = None) -> dict[str, pa.Schema]:
@@ -183,9 +214,11 @@ class Store:
             write_table(SUCCESSIONS.empty_table(), successions)
         for folder in (self.fingerprints, self.explanations, self.register):
             folder.mkdir(exist_ok=True)
-        identities = self.register / "member_identities.parquet"
-        if self.base is None and not identities.exists():  # a table that older stores do not have
-            write_table(MEMBER_IDENTITIES.empty_table(), identities)
+        told = {"member_identities": MEMBER_IDENTITIES, "field_check_draws": FIELD_CHECK_DRAWS}
+        for name, schema in told.items():  # tables that older stores do not have
+            path = self.register / f"{name}.parquet"
+            if self.base is None and not path.exists():
+                write_table(schema.empty_table(), path)
         for folder in (self.root, self.originals, self.fingerprints, self.explanations, self.register, *schemas):
             _sweep(folder)
 
@@ -396,7 +429,8 @@ def hash_bytes(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def reading_context(form_sets: Mapping[str, FormSet], units: pd.DataFrame) -> str:
+def reading_context(form_sets: Mapping[str, FormSet], units: pd.DataFrame, draws: Iterable[str] = ()) -> str:
     """What a refusal depended on beside the file: a refused file is read again when this has changed."""
     described = "\n".join(form_set.model_dump_json() for form_set in form_sets.values())
-    return hash_bytes(f"{described}\n{units.to_csv(index=False)}".encode())[:16]
+    listed = "".join(f"{draw_id}\n" for draw_id in draws)
+    return hash_bytes(f"{described}\n{units.to_csv(index=False)}{listed}".encode())[:16]

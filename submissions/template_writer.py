@@ -46,16 +46,18 @@ def template_bytes(
     rows: Mapping[str, list[Row]],
     mark_sheet: str,
     mark: Mapping[str, str],
+    cover: Mapping[str, object] | None = None,
 ) -> bytes:
     """The form set as a workbook for a unit and year, its forms filled with `rows` (by table).
 
-    `mark` stands on the hidden sheet `mark_sheet`, a name and a text a row.
+    `mark` stands on the hidden sheet `mark_sheet`, a name and a text a row; `cover` is what else its cover says, by
+    key.
     """
     content = io.BytesIO()
     # In memory: XlsxWriter's drafts in the temporary folder would hold names.
     with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
         book.set_properties({"title": f"{form_set.form_set} {year}", "author": "Thực Chất", "created": _MADE_ON})
-        _Writer(book, form_set, unit_code, unit_name, year, rows).write(mark_sheet, mark)
+        _Writer(book, form_set, unit_code, unit_name, year, rows, cover or {}).write(mark_sheet, mark)
     return content.getvalue()
 
 
@@ -70,8 +72,10 @@ class _Writer:
         unit_name: str,
         year: int,
         rows: Mapping[str, list[Row]],
+        cover: Mapping[str, object],
     ) -> None:
         self.book = book
+        self.cover = cover
         self.form_set = form_set
         self.unit_code = unit_code
         self.unit_name = unit_name
@@ -182,6 +186,7 @@ class _Writer:
             "unit_name": self.unit_name,
             "year": f"Năm {self.year}",
             "sent_no": 1,
+            **self.cover,
         }
         box = {**self.fonts, "border": 1, "align": "left", "valign": "vcenter"}
         label = self.book.add_format({**box, "bold": True, "bg_color": "#DCE6F1"})
@@ -205,6 +210,8 @@ class _Writer:
         self._protect(sheet)
 
     def _guidance(self) -> list[str]:
+        if self.form_set.guidance:
+            return list(self.form_set.guidance)
         lines = [
             "Điền lần lượt từ biểu đầu đến biểu cuối: biểu sau dùng mã của biểu trước.",
             "Tiêu đề cột xanh đậm là cột bắt buộc; ô vàng là ô còn phải điền ở dòng đã bắt đầu. "

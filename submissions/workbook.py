@@ -136,16 +136,17 @@ def read_cover(source: Source, form_sets: Mapping[str, FormSet]) -> Workbook:
     """Which form set and year a file is of, and its cover, without tables; raises `RefusedError`."""
     sheets = _Sheets(source)
     unit_sets = [form_set for form_set in form_sets.values() if form_set.kind == "unit"]
-    cover_sheet, cover = _find_cover(sheets, unit_sets)
+    covered = [form_set for form_set in form_sets.values() if form_set.cover is not None]
+    cover_sheet, cover = _find_cover(sheets, covered)
     if cover_sheet is None:
-        register = _find_register(sheets, [item for item in form_sets.values() if item.kind == "register"])
+        register = _find_register(sheets, [item for item in form_sets.values() if item.cover is None])
         if register is None:
             raise _no_cover(sheets, unit_sets)
         form_set, year = register
         cover_sheet = ""
     else:
         _refuse_uncalculated({cover_sheet: [item.cell for item in cover.values() if _is_uncalculated(item.value)]})
-        form_set = _form_set_of(cover_sheet, cover, unit_sets)
+        form_set = _form_set_of(cover_sheet, cover, covered)
         year = _year_of(cover_sheet, cover)
     return Workbook(form_set, year, cover_sheet, cover)
 
@@ -325,7 +326,7 @@ def _form_set_of(sheet: str, cover: Mapping[str, CoverField], form_sets: list[Fo
         raise RefusedError(
             "UNKNOWN_FORM_VERSION",
             f"Trang “{_safe(sheet)}”, nhãn “Mẫu biểu”: {told}; cần một trong "
-            f"{_listed(item.form_set for item in form_sets)}.",
+            f"{_listed(item.form_set for item in form_sets if item.kind == 'unit')}.",
         )
     return found
 

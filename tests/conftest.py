@@ -24,8 +24,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 MADE_ONCE = {
     f"tests/test_{name}.py"
     for name in (
-        "crosswalk", "dbt_alone", "detection", "dictionary", "history_truth", "packs", "restatement", "sources",
-        "templates", "templates_libreoffice", "trace", "warehouse_history", "warehouse_register", "warehouse_sql",
+        "crosswalk", "dbt_alone", "detection", "dictionary", "field_check_measured", "field_check_warehouse",
+        "history_truth", "packs", "restatement", "sources", "templates", "templates_libreoffice", "trace",
+        "warehouse_history", "warehouse_register", "warehouse_sql",
     )
 }  # fmt: skip
 """Files whose tests share something that takes long to make."""

@@ -36,7 +36,7 @@ def form(**parts):
 def test_the_agreed_form_sets_load():
     form_sets = load_form_sets()
 
-    assert set(form_sets) == {"B12-2021", "B12-2025", "so-ky-luat"}
+    assert set(form_sets) == {"B12-2021", "B12-2025", "so-ky-luat", "tham-dinh-lai"}
     assert [item.title for item in form_sets["B12-2021"].forms] == [f"Biểu {number}" for number in range(1, 13)]
 
 

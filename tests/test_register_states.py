@@ -492,7 +492,9 @@ def test_the_tables_for_the_warehouse_hold_no_names_and_no_free_text(register, t
     export(register, units, [2025], tmp_path, today=TODAY)
 
     tables = {path.stem: pq.read_table(path) for path in (tmp_path / "register").glob("*.parquet")}
-    assert sorted(tables) == ["explanations", "member_identities", "obligations", "sendings", "waivers"]
+    assert sorted(tables) == [
+        "explanations", "field_check_draws", "member_identities", "obligations", "sendings", "waivers",
+    ]  # fmt: skip
     rows = {name: table.to_pylist() for name, table in tables.items()}
     assert rows["sendings"][0].pop("source_hash") == "Danh sách của Canary"  # stands for a hash in this test
     assert "Canary" not in str(rows)
@@ -507,7 +509,7 @@ def test_the_tables_for_the_warehouse_hold_no_names_and_no_free_text(register, t
 def test_the_tables_have_their_columns_also_when_nothing_happened(register, tmp_path):
     export(register, pd.DataFrame({"unit_code": pd.Series(dtype="str")}), [2025], tmp_path, today=TODAY)
 
-    for name in ("sendings", "obligations", "explanations", "waivers", "member_identities"):
+    for name in ("sendings", "obligations", "explanations", "waivers", "member_identities", "field_check_draws"):
         table = pq.read_table(tmp_path / "register" / f"{name}.parquet")
         assert table.schema == getattr(snapshots, name.upper())
         assert table.num_rows == 0
@@ -527,6 +529,6 @@ def test_the_same_events_give_the_same_bytes_from_both_databases(tmp_path, postg
     assert written[0] == written[1]
     # The tables, and up to which event they tell.
     assert sorted(written[0]) == [
-        "anchor.json", "explanations.parquet", "member_identities.parquet", "obligations.parquet",
-        "sendings.parquet", "waivers.parquet",
+        "anchor.json", "explanations.parquet", "field_check_draws.parquet", "member_identities.parquet",
+        "obligations.parquet", "sendings.parquet", "waivers.parquet",
     ]  # fmt: skip

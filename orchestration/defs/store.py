@@ -30,6 +30,7 @@ OTHER_TABLES = {
     "sendings": "Sổ theo dõi: từng tệp đã nhận, đang ở trạng thái nào; không có tên tệp.",
     "obligations": "Sổ theo dõi: mỗi đơn vị mỗi năm phải gửi trước ngày nào, đã gửi chưa, chậm mấy ngày.",
     "member_identities": "Sổ theo dõi: khóa đảng viên nào được xác nhận là của cùng một người.",
+    "field_check_draws": "Sổ theo dõi: đảng viên được rút để thẩm định lại tại chỗ, kèm xác suất rút; không có tên.",
     "units": "Danh sách đơn vị phải gửi báo cáo.",
     "cap_exceptions": "Quyết định cho phép vượt mức 20% xếp loại xuất sắc.",
     "successions": "Tổ chức nào thay tổ chức nào sau sắp xếp, sáp nhập: ngày, cách thay, tỷ lệ chia, căn cứ.",

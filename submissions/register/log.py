@@ -44,6 +44,7 @@ KINDS = frozenset(
         "same_person",
         "not_same_person",
         "same_person_undone",
+        "field_check_drawn",
     }
 )
 OF_A_FILE = frozenset({"received", "refused", "held", "accepted", "confirmed", "duplicate"})
@@ -77,6 +78,7 @@ _NEEDED = {
     "rolled_back": {"build", "base", "by", "reason"},
     "restated": {"build", "base", "table", "figure", "column", "from", "to", "cause", "by"},
     **{kind: {"key_a", "key_b", "by", "reason"} for kind in OF_MEMBERS},
+    "field_check_drawn": {"draw_id", "seed", "organisations", "members", "by"},
 }
 _CHAINED = ("seq", "at", "kind", "key", "unit_code", "year", "source_hash")
 GUARDS = {

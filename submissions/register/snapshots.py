@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from submissions.register.answers import explanations, waivers
 from submissions.register.deadlines import Deadlines, obligations
+from submissions.register.fieldchecks import draws
 from submissions.register.identities import canonical_keys
 from submissions.register.log import Register
 from submissions.register.states import sendings
-from submissions.store import MEMBER_IDENTITIES, frame_table, write_aside, write_table
+from submissions.store import FIELD_CHECK_DRAWS, MEMBER_IDENTITIES, frame_table, write_aside, write_table
 
 CAME = ("on_time", "late", "held", "received")
 """States of obligations for which something came that lateness is told by; the others' would grow day by day."""
@@ -121,6 +122,7 @@ def export(
         "explanations": (explanations(register), EXPLANATIONS),
         "waivers": (waivers(register), WAIVERS),
         "member_identities": (canonical_keys(register), MEMBER_IDENTITIES),
+        "field_check_draws": (draws(register), FIELD_CHECK_DRAWS),
     }
     target = folder / "register"
     target.mkdir(parents=True, exist_ok=True)

@@ -49,13 +49,18 @@ COLUMNS = {
     "replaced_by": "str",
     "days_late": "Int64",
     "is_in_force": "bool",
+    "draw_id": "str",
 }
 """The columns of `sendings`."""
 
-_READ = ("file_name", "size_bytes", "form_version", "sent_no", "prepared_on", "counts", "errors", "queries")
+_READ = ("file_name", "size_bytes", "form_version", "sent_no", "prepared_on", "counts", "errors", "queries", "draw_id")
 _NUMBERS = ("size_bytes", "sent_no", "errors", "queries")
-_KNOWN_BY_BYTES = ("source_kind", "size_bytes", "unit_code", "year", "form_version", "sent_no", "prepared_on", "counts")
+_KNOWN_BY_BYTES = (
+    "source_kind", "size_bytes", "unit_code", "year", "form_version", "sent_no", "prepared_on", "counts", "draw_id",
+)  # fmt: skip
 LOCKED_MESSAGE = "Năm {year} đã khóa sổ; lần gửi này chỉ được tính khi có người xác nhận hoặc mở khóa."
+OF_NOBODY = frozenset({"register", "field_check"})
+"""Kinds of files that no unit sends."""
 _Sending = dict[str, object]
 
 
@@ -91,7 +96,8 @@ def sendings(register: Register, deadlines: "Deadlines | None" = None) -> pd.Dat
     "duplicate". `number` counts the sendings of a unit and year as they came, `sent_no` is the cover's. `counts` is
     JSON, by form. `days_late` is 0 for a file in time and empty without `deadlines`, or where unit or year are unknown.
     In force is the last accepted of a unit and year in the order of `submissions.store.Store.read_submissions`
-    (`sent_no`, `prepared_on`, `received_at`, `source_hash`); the accepted ones before it are "replaced" by the next.
+    (`sent_no`, `prepared_on`, `received_at`, `source_hash`), and so of the register's year and of a draw; the accepted
+    ones before it are "replaced" by the next.
     """
     rows = _fold(register.read([*OF_A_FILE, "returned", "locked", "unlocked"]))
     _rank(rows)
@@ -147,7 +153,8 @@ def _fold(records: Iterable[Recorded]) -> list[_Sending]:
         if row is None:
             row = files[name] = begin(record, "received")
         _learn(row, record)
-        locked = locks.hold(row["unit_code"], row["year"])
+        # A field check is no report of the year: it is made when that is over.
+        locked = row["draw_id"] is None and locks.hold(row["unit_code"], row["year"])
         says_locked = record.kind == "held" and body.get("code") == YEAR_LOCKED
         if says_locked and row["state"] == "held" and name not in held_by_lock:
             pass  # held for a reason that unlocking does not settle
@@ -190,8 +197,9 @@ def _rank(rows: list[_Sending]) -> None:
     """Number the sendings of each unit and year, and tell which of the accepted ones is in force."""
     of_unit_and_year: dict[tuple, list[_Sending]] = defaultdict(list)
     for row in rows:
-        if row["year"] is not None and (row["unit_code"] is not None or row["source_kind"] == "register"):
-            of_unit_and_year[row["source_kind"] == "register", row["unit_code"], row["year"]].append(row)
+        of_nobody = row["source_kind"] if row["source_kind"] in OF_NOBODY else None
+        if row["year"] is not None and (row["unit_code"] is not None or of_nobody):
+            of_unit_and_year[of_nobody, row["draw_id"], row["unit_code"], row["year"]].append(row)
     for group in of_unit_and_year.values():
         own = [row for row in group if row["replaced_by"] is None or row["replaced_by"] != row["source_hash"]]
         for number, row in enumerate(own, start=1):
