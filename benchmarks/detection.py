@@ -35,10 +35,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.speed import SAMPLE, run_command  # noqa: E402
+from orchestration.warehouse import Tables  # noqa: E402
 from ratings.combination import LISTED, combine  # noqa: E402
+from ratings.rules import load_rules  # noqa: E402
 from ratings.signals import battery  # noqa: E402
 from ratings.signals.frames import Ratings  # noqa: E402
-from ratings.simulation import MECHANISMS, SCALE, Province, simulate  # noqa: E402
+from ratings.signals.province import GRASSROOTS, province, scale_of  # noqa: E402
+from ratings.simulation import MECHANISMS, Province, simulate  # noqa: E402
+from ratings.tables import read_tables  # noqa: E402
 
 PAGE = ROOT / "docs" / "detection.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -380,57 +384,11 @@ def timed(rounds: int = 5) -> dict[str, float]:
     return {**medians, "seconds": medians["signals"] + medians["combine"], "subjects": float(len(ratings.subjects))}
 
 
-LEVEL = "list_position(['KHT', 'HT', 'HTT', 'XS'], {}) - 1"
-
-SAMPLE_EVIDENCE = {
-    "tasks_late": (-1, "ln(1 + 100 * tasks_late / nullif(tasks_assigned, 0))"),
-    "tasks_exceeded": (+1, "tasks_exceeded / nullif(tasks_assigned, 0)"),
-    "discipline": (-1, "sqrt(100 * greatest(register_members, disciplined_members) / nullif(members, 0))"),
-    "inspections": (+1, "sqrt(inspections / nullif(cells, 0))"),
-    "meetings_missed": (-1, "ln(1 + greatest(meetings_expected - meetings_held, 0) / nullif(cells, 0))"),
-    "meetings_thematic": (+1, "meetings_thematic / nullif(cells, 0)"),
-    "meeting_points": (+1, "meeting_points_mean"),
-    "attendance": (+1, "attendance_rate"),
-    "admissions": (+1, "sqrt(100 * admissions / nullif(members, 0))"),
-    "plans": (+1, "plans_made / nullif(plans_due, 0)"),
-}
-"""Evidence of the sample's grassroots organisations: column -> sign, SQL."""
-
-
 def sample_ratings(warehouse: Path) -> Ratings:
-    """The grassroots organisations of a warehouse of the sample, all years."""
-    import duckdb
-
-    evidence = ", ".join(f"{sql} as {name}" for name, (_, sql) in SAMPLE_EVIDENCE.items())
-    own = ", ".join(f"{LEVEL.format(f'{each}_level')} as {name}" for each, name in _OWN_LEVELS.items())
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        organisations = connection.sql(
-            "select org_code as organisation, year as period, unit_code as parent, "
-            "if(is_cell, 'cb|', 'đb|') || coalesce(org_sector, '') as type, members_rated as rated, "
-            "members_xs + members_htt as good, members_xs as top, members_xs as level_1, members_htt as level_2, "
-            f"members_ht as level_3, members_kht as level_4, members_not_rated as excluded, {own}, {evidence} "
-            "from marts.organisation_year where is_grassroots order by 1, 2"
-        ).df()
-        subjects = connection.sql(
-            'select grassroots_code as organisation, cell_code as "group", year as period, member_key as subject, '
-            f"{LEVEL.format('self_level')} as own, {LEVEL.format('proposed_level')} as appraised, "
-            f"{LEVEL.format('final_level')} as final, score from marts.fct_member_assessment "
-            "where is_rated and grassroots_code is not null order by all"
-        ).df()
-    numbers = organisations.columns.difference(["organisation", "period", "parent", "type"])
-    organisations[numbers] = organisations[numbers].astype(float)
-    levels = {name: (subjects["final"] == 3 - at).astype(int) for at, name in enumerate(SCALE.level_columns)}
-    groups = subjects[["organisation", "group", "period"]].assign(**levels)
-    return Ratings(
-        organisations=organisations,
-        scale=replace(SCALE, score_step=None),
-        evidence={name: sign for name, (sign, _) in SAMPLE_EVIDENCE.items()},
-        groups=groups.groupby(["organisation", "group", "period"], as_index=False).sum(),
-        subjects=subjects.astype({"own": float, "appraised": float, "final": float, "score": float}),
-    )
-
-
-_OWN_LEVELS = {"final": "own_level", "self": "own_self", "appraised": "own_appraised"}
+    """The grassroots organisations of a warehouse of the sample, all years, on the scale of the last."""
+    rules = load_rules()
+    known = province(Tables(warehouse), rules)
+    return known.of(GRASSROOTS, scale_of(known.years[-1], rules, read_tables()))
 
 
 def ranked_sample(warehouse: Path | None) -> dict[str, object]:
@@ -442,9 +400,11 @@ def ranked_sample(warehouse: Path | None) -> dict[str, object]:
             warehouse = Path(folder) / "published.duckdb"
         ratings = sample_ratings(warehouse)
     planted = pd.read_csv(SAMPLE / "planted.csv", dtype=str).set_index("org_code")["mechanism"]
-    codes = np.unique(ratings.organisations["organisation"])
+    codes = ratings.organisations.drop_duplicates("organisation").set_index("organisation")["org_code"].sort_index()
     mechanism = planted.reindex(codes)
-    truth = pd.DataFrame({"organisation": codes, "mechanism": mechanism.to_numpy(), "is_tampered": mechanism.notna()})
+    truth = pd.DataFrame(
+        {"organisation": codes.index, "mechanism": mechanism.to_numpy(), "is_tampered": mechanism.notna()}
+    )
     frame = judged(ratings, truth.assign(is_reformer=False, contradictions=0))
     figures = measured(frame)
     order = frame.sort_values("list", ascending=False)

@@ -177,3 +177,88 @@ class ExpectNoContradiction(MulticolumnMapExpectation):
         """Reason why there is nothing to say of the rule, where nothing could be tested."""
         tested = frame.loc[frame["rule_id"] == self.rule_id, "tested"].sum()
         return None if tested > 0 else f"Quy tắc {self.rule_id} chưa kiểm tra được trường hợp nào."
+
+
+class RisesTogether(MulticolumnMapMetricProvider):
+    """Over rows alike in all columns but the last two, the last never falls where the one before it rises."""
+
+    condition_metric_name = "multicolumn_values.rises_together"
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_list: pd.DataFrame, **_: object) -> pd.Series:
+        *group, cause, effect = column_list.columns
+        ordered = column_list.sort_values([cause, effect], kind="stable")
+        fell = ordered[effect] < ordered.groupby(group)[effect].cummax()
+        return ~fell.fillna(False).astype(bool).reindex(column_list.index)
+
+
+class ExpectToRiseTogether(MulticolumnMapExpectation):
+    """Within each group (the leading columns) the last column never falls where the one before it rises."""
+
+    map_metric: ClassVar[str] = RisesTogether.condition_metric_name
+
+
+class BandFollowsQ(MulticolumnMapMetricProvider):
+    """A band holds nobody whose q is beyond its largest."""
+
+    condition_metric_name = "multicolumn_values.band_follows_q"
+    condition_value_keys = ("largest",)
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_list: pd.DataFrame, largest: dict[str, float], **_: object) -> pd.Series:
+        band, q = (column_list[name] for name in column_list.columns)
+        return ~(q > band.map(largest)).fillna(False).astype(bool)
+
+
+class ExpectBandToFollowQ(MulticolumnMapExpectation):
+    """Nobody is in a band (first column) with a q (second column) beyond its largest."""
+
+    largest: dict[str, float]
+    map_metric: ClassVar[str] = BandFollowsQ.condition_metric_name
+    success_keys: ClassVar[tuple[str, ...]] = ("mostly", "largest")
+
+
+class NobodyInBand(MulticolumnMapMetricProvider):
+    """A row of the review list is not of the band."""
+
+    condition_metric_name = "multicolumn_values.nobody_in_band"
+    condition_value_keys = ("band",)
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_list: pd.DataFrame, band: str, **_: object) -> pd.Series:
+        return column_list["band"] != band
+
+
+class ExpectNobodyInBand(MulticolumnMapExpectation):
+    """Nobody stands in the band of the review list, in any level and year."""
+
+    band: str
+    column_list: list[str] = ["band", "organisation_key"]  # noqa: RUF012 (a field of the model)
+    map_metric: ClassVar[str] = NobodyInBand.condition_metric_name
+    success_keys: ClassVar[tuple[str, ...]] = ("mostly", "band")
+
+
+class NobodyStandsOut(MulticolumnMapMetricProvider):
+    """A row of the signal does not stand out by itself."""
+
+    condition_metric_name = "multicolumn_values.nobody_stands_out"
+    condition_value_keys = ("signal", "largest")
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_list: pd.DataFrame, signal: str, largest: float, **_: object) -> pd.Series:
+        return (column_list["signal"] != signal) | ~(column_list["q"] <= largest).fillna(False).astype(bool)
+
+
+class ExpectNobodyToStandOut(MulticolumnMapExpectation):
+    """No organisation stands out by one signal alone, where it could be tested."""
+
+    signal: str
+    largest: float = 0.05
+    column_list: list[str] = ["signal", "q", "is_testable"]  # noqa: RUF012 (a field of the model)
+    map_metric: ClassVar[str] = NobodyStandsOut.condition_metric_name
+    success_keys: ClassVar[tuple[str, ...]] = ("mostly", "signal", "largest")
+
+    def why_not_checked(self, frame: pd.DataFrame) -> str | None:
+        """Reason why there is nothing to say of the signal, where nothing could be tested."""
+        tested = frame.loc[frame["signal"] == self.signal, "is_testable"].sum()
+        return None if tested > 0 else f"Dấu hiệu {self.signal} chưa kiểm tra được ở tổ chức nào."

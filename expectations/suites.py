@@ -11,11 +11,17 @@ from great_expectations.expectations.expectation import Expectation
 
 from expectations import custom
 from expectations.validation import Severity
+from ratings.combination import LISTED
 from ratings.levels import LEVEL_NAMES
+from ratings.reasons import signal_texts
 from ratings.rules import Catalogue, load_rules
+from ratings.signals.battery import FAMILIES, FAMILY_OF, SIGNALS
+from ratings.signals.frames import REASONS
+from ratings.signals.province import LEVELS as LEVELS_JUDGED
 
 LEVELS = list(LEVEL_NAMES)
 KINDS = ["Đảng bộ cơ sở", "Chi bộ cơ sở", "Đảng bộ bộ phận", "Chi bộ trực thuộc"]
+BANDS = [*LISTED, "C"]
 CARD_NUMBER = r"\d{12}"
 """What a card number looks like; no text that leaves the store may hold one."""
 
@@ -328,6 +334,104 @@ def rule_result() -> list[Expectation]:
     ]
 
 
+def fct_signal() -> list[Expectation]:
+    """Every signal of every organisation; one by which somebody stands out alone is a warning."""
+    key = ["organisation_level", "year", "organisation_key", "signal"]
+    texts = signal_texts()
+    return [
+        *_key("critical", key),
+        *_filled("critical", ["is_testable", "held_back"]),
+        _in_list("critical", "organisation_level", list(LEVELS_JUDGED), "Cấp phải thuộc các cấp được xét."),
+        _in_list("critical", "signal", list(SIGNALS), "Dấu hiệu phải có trong danh mục dấu hiệu."),
+        _in_list("critical", "family", list(FAMILIES), "Nhóm dấu hiệu phải có trong danh mục."),
+        _in_list("critical", "reason_code", list(REASONS), "Lý do không kiểm tra được phải có trong danh mục."),
+        *(
+            custom.ExpectFilledWhen(
+                column_list=[column, "is_testable"], values=[is_testable], severity="critical", description=description
+            )
+            for column, is_testable, description in (
+                ("p", True, "Có p khi và chỉ khi kiểm tra được; không kiểm tra được thì không bao giờ có p."),
+                ("q", True, "Có q khi và chỉ khi kiểm tra được."),
+                ("reason_code", False, "Không kiểm tra được thì phải nêu lý do, kiểm tra được thì không."),
+                ("reason", False, "Lý do không kiểm tra được phải có lời giải thích."),
+            )
+        ),
+        *(_chance("critical", column) for column in ("p", "q")),
+        custom.ExpectToRiseTogether(
+            column_list=["organisation_level", "year", "signal", "p", "q"],
+            severity="critical",
+            description="Trong một dấu hiệu, cấp và năm, p lớn hơn thì q không được nhỏ hơn.",
+        ),
+        *_not_negative("critical", ["n", "held_back"]),
+        *(
+            custom.ExpectNobodyToStandOut(
+                signal=name, severity="warning", description=f"{name}. {texts[name].name}: {texts[name].question}"
+            )
+            for name in FAMILY_OF
+        ),
+    ]
+
+
+def mart_review_list() -> list[Expectation]:
+    """Whom to look at again; who stands in bands A and B is a warning."""
+    key = ["organisation_level", "year", "organisation_key"]
+    sentences = ("first_reason", "second_reason", "third_reason")
+    return [
+        *_key("critical", key),
+        *_key("critical", ["organisation_level", "year", "rank"]),
+        *_filled("critical", ["band", "first_reason", "second_reason", "ask_for", "innocent_explanation"]),
+        _in_list("critical", "band", BANDS, "Nhóm phải là A, B hoặc C."),
+        *(
+            _in_list("critical", f"{nth}_signal", list(FAMILY_OF), f"Lý do ({nth}_signal) phải là một dấu hiệu.")
+            for nth in ("first", "second", "third")
+        ),
+        *(_chance("critical", column) for column in ("p", "q")),
+        custom.ExpectToRiseTogether(
+            column_list=["organisation_level", "year", "p", "q"],
+            severity="critical",
+            description="Trong một cấp và năm, p lớn hơn thì q không được nhỏ hơn.",
+        ),
+        custom.ExpectBandToFollowQ(
+            column_list=["band", "q"],
+            largest=dict(LISTED),
+            severity="critical",
+            description="Nhóm A chỉ có tổ chức có q không quá 0,10, nhóm B không quá 0,20.",
+        ),
+        custom.ExpectFilledWhen(
+            column_list=["last_year_band", "last_year"],
+            values=["listed"],
+            severity="critical",
+            description="Có nhóm năm trước khi và chỉ khi năm trước có trong danh sách.",
+        ),
+        *(
+            gxe.ExpectColumnValuesToMatchRegex(
+                column=column,
+                regex=r"đề nghị thẩm định lại\.$",
+                severity="critical",
+                description=f"Mỗi lý do (cột {column}) chỉ đề nghị thẩm định lại, không kết luận sai phạm.",
+            )
+            for column in sentences
+        ),
+        *(
+            gxe.ExpectColumnValuesToNotMatchRegex(
+                column=column,
+                regex=CARD_NUMBER,
+                severity="critical",
+                description=f"Lời văn không được chứa số thẻ đảng viên (cột {column}).",
+            )
+            for column in sentences
+        ),
+        *(
+            custom.ExpectNobodyInBand(
+                band=band,
+                severity="warning",
+                description=f"Nhóm {band}: tổ chức có ít nhất hai lý do để đề nghị thẩm định lại.",
+            )
+            for band in LISTED
+        ),
+    ]
+
+
 def coverage() -> list[Expectation]:
     """Units expected and received by year."""
     return [
@@ -357,6 +461,8 @@ SUITES: dict[str, Callable[[], list[Expectation]]] = {
         discipline_match,
         fct_finding,
         rule_result,
+        fct_signal,
+        mart_review_list,
         coverage,
     )
 }
@@ -419,6 +525,18 @@ def _not_more(severity: Severity, part: str, whole: str, description: str) -> Ex
 def _some_rows(severity: Severity, description: str) -> Expectation:
     """The table is not empty."""
     return gxe.ExpectTableRowCountToBeBetween(min_value=1, severity=severity, description=description)
+
+
+def _chance(severity: Severity, column: str) -> Expectation:
+    """Cells that are filled are above 0 and at most 1."""
+    return gxe.ExpectColumnValuesToBeBetween(
+        column=column,
+        min_value=0,
+        max_value=1,
+        strict_min=True,
+        severity=severity,
+        description=f"Xác suất ở cột {column} phải lớn hơn 0 và không quá 1.",
+    )
 
 
 def _rating(severity: Severity, appraised: str) -> list[Expectation]:

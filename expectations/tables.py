@@ -10,6 +10,8 @@ TABLES = {
     "discipline_match": "Đối chiếu Sổ kỷ luật với báo cáo",
     "fct_finding": "Các trường hợp cần thẩm định lại",
     "rule_result": "Kết quả từng quy tắc",
+    "fct_signal": "Dấu hiệu thống kê",
+    "mart_review_list": "Danh sách đề nghị thẩm định lại",
     "coverage": "Tình hình nhận báo cáo",
 }
 """Marts that readers rely on, with their Vietnamese names."""

@@ -1,8 +1,6 @@
 """Running a suite on a frame. Every outcome is passed, failed or not checked; no value of the frame is in it."""
 
 import os
-from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
@@ -14,8 +12,9 @@ from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.datasource.fluent.interfaces import Batch
 from great_expectations.expectations.expectation import BatchExpectation, Expectation
 
-Status = Literal["passed", "failed", "not_checked"]
-Severity = Literal["critical", "warning"]
+from expectations.outcomes import Outcome, Severity, Status, ValidationResult
+
+__all__ = ["Outcome", "Severity", "Status", "SuiteError", "ValidationResult", "validate"]
 
 FILLED = ("ExpectColumnValuesToNotBeNull", "ExpectFilledWhen")
 """Expectations for which an empty column is something to judge."""
@@ -27,50 +26,6 @@ NUMBER = "number"
 
 class SuiteError(ValueError):
     """A suite that was not written with care: each expectation needs a severity and a description."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one expectation."""
-
-    expectation: str
-    columns: tuple[str, ...]
-    description: str
-    severity: Severity
-    status: Status
-    reason: str | None = None
-    could_run: bool = True
-
-    @property
-    def is_blocking(self) -> bool:
-        """Whether it must keep the table from its readers: a critical check that failed or could not run."""
-        return self.severity == "critical" and (self.status == "failed" or not self.could_run)
-
-
-@dataclass(frozen=True)
-class ValidationResult:
-    """Outcomes of all expectations of a suite, in the suite's order."""
-
-    suite: str
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def is_blocking(self) -> bool:
-        """Whether any outcome blocks."""
-        return any(outcome.is_blocking for outcome in self.outcomes)
-
-    @property
-    def status(self) -> Status:
-        """Failed if anything failed; passed only if something was checked and nothing that should run could not."""
-        statuses = {outcome.status for outcome in self.outcomes}
-        if "failed" in statuses:
-            return "failed"
-        all_ran = all(outcome.could_run for outcome in self.outcomes)
-        return "passed" if "passed" in statuses and all_ran else "not_checked"
-
-    def having(self, status: Status) -> tuple[Outcome, ...]:
-        """Outcomes of one status."""
-        return tuple(outcome for outcome in self.outcomes if outcome.status == status)
 
 
 def validate(frame: pd.DataFrame, suite: gx.ExpectationSuite) -> ValidationResult:

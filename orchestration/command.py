@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration import build_commands, intake_commands, member_commands, screen_commands, trace_commands
+from orchestration import (
+    build_commands,
+    field_check_commands,
+    intake_commands,
+    member_commands,
+    screen_commands,
+    trace_commands,
+)
 from orchestration.problems import ProblemError, reason
 from orchestration.settings import Folders, set_environment, settings
 from orchestration.vietnamese import FILE, FOLDER, HELP_OPTION, OPTIONS, PLACES, VietnameseGroup, usage_problem
@@ -40,6 +47,7 @@ def cli(context: click.Context, data: Path | None) -> None:
       thucchat issues --csv loi.csv                  danh sách lỗi để trả lại đơn vị
       thucchat build                                 dựng, kiểm tra và công bố kho
       thucchat findings                              các xếp loại có dấu hiệu chưa phù hợp
+      thucchat review                                tổ chức đề nghị thẩm định lại, theo thứ tự
       thucchat pack kiem-diem-cuoi-nam --year 2025   làm tập biểu đồ cuối năm
     """
     context.obj = Folders(data.resolve()) if data else settings().folders
@@ -210,6 +218,46 @@ def findings(folders: Folders, csv_path: Path | None, year: int | None, regime: 
         terminal.show_findings(tables)
 
 
+@cli.command(options_metavar=OPTIONS, short_help="Danh sách đề nghị thẩm định lại theo dấu hiệu thống kê.")
+@click.option("--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), metavar=FILE, help="Ghi ra CSV.")
+@click.option("--year", type=int, metavar="NĂM", help="Năm đánh giá; không nêu thì năm gần nhất.")
+@click.option(
+    "--level",
+    type=click.Choice(["grassroots", "cell", "unit"]),
+    default="grassroots",
+    metavar="CẤP",
+    help="grassroots (tổ chức cơ sở đảng, nếu không nêu), cell (chi bộ) hoặc unit (đơn vị báo cáo).",
+)
+@click.pass_obj
+def review(folders: Folders, csv_path: Path | None, year: int | None, level: str) -> None:
+    """Liệt kê các tổ chức có ít nhất hai lý do thống kê để đề nghị thẩm định lại, trong kho đã công bố.
+
+    Danh sách không phải kết luận: mỗi lý do nêu điều đã báo cáo, điều nơi tương đương báo cáo, cách giải thích khác và
+    tài liệu cần xem. Cuối bảng nói rõ có thể bao nhiêu tổ chức được nêu chỉ do ngẫu nhiên.
+
+    \b
+    Ví dụ:
+      thucchat review
+      thucchat review --year 2024 --level cell
+      thucchat review --csv tham-dinh-lai.csv
+    """
+    from orchestration import rejudging, terminal
+    from orchestration.warehouse import Tables
+
+    tables = Tables(folders.published)
+    if year is not None:
+        rejudging.of_year(tables["mart_review_list"], year, tables["rule_result"]["year"])
+    if csv_path:
+        from orchestration.listing import write_csv
+
+        listed = tables["mart_review_list"].query("organisation_level == @level")
+        listed = listed if year is None else listed[listed["year"] == year]
+        write_csv(listed.sort_values(["year", "rank"]), csv_path)
+        _say(f"Đã ghi {len(listed)} tổ chức vào {csv_path}")
+    else:
+        terminal.show_review(tables, year, level)
+
+
 @cli.command(options_metavar=OPTIONS, short_help="Làm tập biểu đồ của một năm từ kho đã công bố.")
 @click.argument("name", metavar="TÊN")
 @click.option("--year", type=int, required=True, metavar="NĂM", help="Năm đánh giá.")
@@ -259,6 +307,7 @@ COMMANDS = (
     *build_commands.COMMANDS,
     *trace_commands.COMMANDS,
     *screen_commands.COMMANDS,
+    *field_check_commands.COMMANDS,
 )
 for command in COMMANDS:
     cli.add_command(command)

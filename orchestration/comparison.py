@@ -49,16 +49,23 @@ PERSONAL = re.compile(r"(^|_)(org_code|cell_code|grassroots_code|member_key|reco
 """Key columns below the unit: tables that have one hold no published figures, unless they say the level themselves."""
 
 NO_FIGURES = re.compile(
-    r"^(dim|fct|bridge)_|_snapshot$|^(cap_exception|metric_day|organisation_(crosswalk|succession)|structures|succession_step)$"
+    r"^(dim|fct|bridge)_|_snapshot$|^(cap_exception|metric_day|organisation_(crosswalk|succession)|structures|succession_step"
+    r"|mart_review_list|review_budget|signal_coverage)$"
 )
-"""Tables that say what figures are of, and hold none."""
+"""Tables that say what figures are of, or how far to trust them, and hold none."""
 
 NO_DATA = {"marts.trace_catalogue"}
 """Tables that say how figures are made: words, which change with the code alone."""
 
+BY_GROUP = {"marts.fct_signal"}
+"""Tables in which one report moves a figure in nearly every row: of them it is told where rows differ, not how."""
+
 LEVEL, PUBLISHED_LEVELS = "organisation_level", ("province", "unit")
 
 SCHEMAS = ("marts", "seeds")
+
+BUCKETS = 4096
+"""Heaps of rows that are compared by hash before rows are compared one by one."""
 
 KINDS = {"added": "thêm", "gone": "mất", "changed": "đổi"}
 
@@ -71,6 +78,7 @@ DECISIONS = {
     "waiver_ended": "hết miễn trừ",
     "same_person": "xác nhận hai khóa là một đảng viên",
     "same_person_undone": "bỏ xác nhận về hai khóa đảng viên",
+    "field_check_drawn": "rút mẫu thẩm định lại tại chỗ",
 }
 """Events by which a person changes what counts; other kinds tell of files, or are named as they are."""
 
@@ -214,7 +222,8 @@ def _standing(sending: Mapping[str, object]) -> str:
 
 def _named(source_hash: str, sending: Mapping[str, object]) -> str:
     unit, year, number = sending["unit_code"], sending["year"], sending.get("number")
-    what = f"lần gửi {number} của {unit}" if unit and number else f"báo cáo của {unit}" if unit else "sổ kỷ luật"
+    book = "kết quả thẩm định lại" if "forms/field_checks" in sending["files"] else "sổ kỷ luật"
+    what = f"lần gửi {number} của {unit}" if unit and number else f"báo cáo của {unit}" if unit else book
     return f"{what}{f' năm {year}' if year else ''} ({source_hash[:12]})"
 
 
@@ -347,10 +356,12 @@ def compare(
     with _both(before, after, manifests_of_both) as connection:
         decisions = tuple(placed for one in why.decisions for placed in _where_its_members_are(one, connection))
         why = replace(why, decisions=decisions, doubts=tuple(doubts))
+        columns = _columns(connection)
         tables = [
             change
             for name in _table_names(connection)
-            if only in (None, name.split(".")[1], name) and (change := _compare_table(connection, name))
+            if only in (None, name.split(".")[1], name)
+            and (change := _compare_table(connection, name, columns["before", name], columns["after", name]))
         ]
         groups = connection.execute("select * from groups order by all").df()
         changes = connection.execute("select * from changes order by all").df()
@@ -433,14 +444,15 @@ def _table_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     ]
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, build: str, name: str) -> dict[str, str]:
-    return dict(
-        connection.execute(
-            "select column_name, data_type from duckdb_columns() "
-            "where database_name = ? and schema_name || '.' || table_name = ? order by column_index",
-            [build, name],
-        ).fetchall()
-    )
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict[str, str]]:
+    """By build and table: its columns with their types; nothing for a table that is not there."""
+    found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for build, name, column, kind in connection.execute(
+        "select database_name, schema_name || '.' || table_name, column_name, data_type from duckdb_columns() "
+        "where database_name in ('before', 'after') order by column_index"
+    ).fetchall():
+        found[build, name][column] = kind
+    return found
 
 
 def _primary_key(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
@@ -452,8 +464,9 @@ def _primary_key(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
     return list(found[0]) if found else []
 
 
-def _compare_table(connection: duckdb.DuckDBPyConnection, name: str) -> TableChange | None:
-    before, after = (_columns(connection, build, name) for build in ("before", "after"))
+def _compare_table(
+    connection: duckdb.DuckDBPyConnection, name: str, before: Mapping[str, str], after: Mapping[str, str]
+) -> TableChange | None:
     rows = [_count(connection, build, name) if told else 0 for build, told in (("before", before), ("after", after))]
     if not before or not after:
         return TableChange(name, ("bảng mới" if after else "bảng không còn",), *rows)
@@ -514,18 +527,26 @@ def _compare_rows(connection: duckdb.DuckDBPyConnection, name: str, shared: Sequ
     if not compared:
         return {}
     listed = ", ".join(f'"{column}"' for column in compared)
+    if not _differing_buckets(connection, name, listed):
+        return {}
     sides = {"gone": ("before", "after"), "came": ("after", "before")}
     for side, (here, there) in sides.items():
-        connection.execute(
-            f"create or replace temp table {side} as "
-            f"select {listed} from {_table(here, name)} except all select {listed} from {_table(there, name)}"
+        rows = (
+            f"select {listed} from {_table(build, name)} "
+            f"where {_bucket(listed)} in (select bucket from differing_buckets)"
+            for build in (here, there)
         )
-    if not any(connection.execute(f"select count(*) from {side}").fetchone()[0] for side in sides):
-        return {}
+        connection.execute(f"create or replace temp table {side} as {' except all '.join(rows)}")
     values = [column for column in compared if column not in key]
     _match(connection, key, values, compared)
     figures = _holds_figures(name, key, compared)
     connection.execute(f"insert into groups select '{name}', kind, unit_code, year, count(*) from matched group by all")
+    if name in BY_GROUP:
+        connection.execute(
+            f"insert into changes select '{name}', kind, '', unit_code, year, null, null, "
+            "count(*)::varchar || ' dòng', false from matched group by all"
+        )
+        return dict(connection.execute("select kind, count(*) from matched group by kind").fetchall())
     for column in values:
         connection.execute(
             f"""
@@ -541,6 +562,26 @@ def _compare_rows(connection: duckdb.DuckDBPyConnection, name: str, shared: Sequ
         f"from matched where kind <> 'changed' and not {figures}"
     )
     return dict(connection.execute("select kind, count(*) from matched group by kind").fetchall())
+
+
+def _bucket(listed: str) -> str:
+    """Which of many small heaps a row falls into: the same row, the same heap."""
+    return f"hash({listed}) % {BUCKETS}"
+
+
+def _differing_buckets(connection: duckdb.DuckDBPyConnection, name: str, listed: str) -> int:
+    """Put the heaps that hold other rows in one build than in the other into `differing_buckets`; returns how many."""
+    heaps = (
+        f"select {_bucket(listed)} as bucket, count(*), sum(hash({listed})::hugeint) "
+        f"from {_table(build, name)} group by all"
+        for build in ("before", "after")
+    )
+    one, other = heaps
+    connection.execute(
+        "create or replace temp table differing_buckets as select distinct bucket from "
+        f"(({one} except {other}) union all ({other} except {one}))"
+    )
+    return connection.execute("select count(*) from differing_buckets").fetchone()[0]
 
 
 def _match(

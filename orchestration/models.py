@@ -1,14 +1,12 @@
 """The dbt project as Dagster sees it: its manifest, how its nodes are described, how it is run."""
 
 import hashlib
-import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from importlib.metadata import version
@@ -21,7 +19,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 from packaging.version import Version
 
-from orchestration import statements
+from orchestration import ahead, failures, statements
 from orchestration.manifests import source_files
 from orchestration.previews import counts_by_period, table_metadata
 from orchestration.settings import PROJECT, Folders, dbt_environment, export
@@ -73,7 +71,7 @@ def manifest() -> Path:
     The folder is made aside and renamed, so that several processes may load the definitions at once.
     """
     digest = hashlib.sha256()
-    for path in (Path(__file__), *source_files("dbt_project")):
+    for path in (Path(__file__), Path(failures.__file__), *source_files("dbt_project")):
         digest.update(f"{path.relative_to(PROJECT)}\0".encode() + path.read_bytes() + b"\0")
     place = FOLDER / "target" / digest.hexdigest()[:16]
     if not (place / "manifest.json").exists():
@@ -109,12 +107,14 @@ def _parse(target: Path) -> None:
 
 
 def _attach_tests(path: Path) -> None:
-    """Name a model for each test over several of them, so that Dagster shows it as a check there.
+    """Say what each test asks for, and name a model for each over several, so that Dagster shows it as a check there.
 
     It is the first model the test speaks of, or the first that is built with the findings, after the others.
     """
     parsed = json.loads(path.read_text(encoding="utf-8"))
     for node in parsed["nodes"].values():
+        if node["resource_type"] == "test":
+            node["meta"] = {**node.get("meta", {}), "description": failures.description(node)}
         if node["resource_type"] != "test" or node.get("attached_node") or node["config"]["meta"].get("dagster"):
             continue
         parents = [parsed["nodes"][parent] for parent in node["depends_on"]["nodes"] if parent in parsed["nodes"]]
@@ -133,14 +133,23 @@ def build(
     statements that it ran then. Nothing is taken from the former warehouse.
     """
     export(dbt_environment(workshop.folders, database))
-    # What the next steps import takes seconds, which dbt and DuckDB do not need this process for.
-    threading.Thread(target=importlib.import_module, args=("expectations.suites",), daemon=True).start()
+    workshop.ahead.settle()
+    if not context.is_subset:
+        ahead.warm()
     places = Places(database, workshop.folders.store, workshop.folders.findings)
     place = _statements_of(workshop)
     kept = None if context.is_subset else Statements.read(place)
-    if kept and (events := _again(context, kept, places)) is not None:
+    target = None
+
+    def on_made() -> None:
+        if not context.is_subset:
+            names = {key.path[-1] for key in context.selected_asset_keys}
+            workshop.ahead.begin(database, names)
+
+    if kept and (events := _again(context, kept, places, on_made)) is not None:
         failed, told = any(_failed(event) for event in events), "Kiểm tra của dbt không đạt, xem ở từng bảng."
     else:
+        workshop.ahead.settle()
         target = _target(workshop.folders, context.run.run_id)
         # The unit tests try the SQL on inputs of their own: they are for whoever changes it, not for every run.
         command = ["build", "--exclude-resource-type", "unit_test"]
@@ -152,10 +161,25 @@ def build(
         is_whole = not failed and not context.is_subset and statements.note(noted, target, places)
         if is_whole and context.assets_def.op.name == LAST:
             statements.keep(noted, place)
+        if not failed:
+            on_made()
     if database.exists():
         with reading(database) as connection:
             compiled = partial(_compiled_tests, kept, places, workshop.folders, context.run.run_id)
             events = [_told(event, context, connection, compiled) for event in events]
+            if failed:
+                counts = {_text(one.metadata["unique_id"]): _count(one) for one in events if _failed(one)}
+                told = (
+                    failures.why(
+                        counts,
+                        nodes=_nodes()["nodes"],
+                        compiled=compiled(),
+                        connection=connection,
+                        data=workshop.folders.data,
+                        target=target,
+                    )
+                    or told
+                )
     yield from events
     if failed:
         raise dg.Failure(told, allow_retries=False)
@@ -191,7 +215,9 @@ def _nodes() -> dict[str, Any]:
     return json.loads(manifest().read_text(encoding="utf-8"))
 
 
-def _again(context: dg.AssetExecutionContext, kept: Statements, places: Places) -> list[Event] | None:
+def _again(
+    context: dg.AssetExecutionContext, kept: Statements, places: Places, on_made: Callable[[], None]
+) -> list[Event] | None:
     """Run the step's part of what was kept; None where it does not cover the step, or DuckDB refuses a statement."""
     translator = Described()
     assets = {
@@ -212,7 +238,7 @@ def _again(context: dg.AssetExecutionContext, kept: Statements, places: Places) 
         return None
     existed = places.database.exists()
     try:
-        ran = kept.run(places, lambda node: node.unique_id in mine)
+        ran = kept.run(places, lambda node: node.unique_id in mine, on_made)
     except duckdb.Error as error:
         # Not the message: it may quote a row.
         context.log.warning(f"Câu lệnh dbt đã lưu không chạy được ({type(error).__name__}); dựng lại bằng dbt.")
@@ -282,6 +308,11 @@ def _told(
 
 def _text(value: object) -> str:
     return getattr(value, "value", value)
+
+
+def _count(failed: dg.AssetCheckResult) -> int:
+    """Rows that a test finds fault with."""
+    return int(_text(failed.metadata.get("dagster_dbt/failed_row_count", 1)))
 
 
 def _keys_of(model: str | None) -> list[str]:

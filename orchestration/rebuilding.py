@@ -11,13 +11,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from orchestration import lock, manifests, models, warehouse
+from orchestration.field_checks import land_field_checks
+from orchestration.judging import land_findings, land_review
 from orchestration.manifests import SCHEMA, Manifest, manifest_of
 from orchestration.problems import ProblemError
 from orchestration.registers import open_register
 from orchestration.settings import Folders, dbt_environment, settings
-from orchestration.warehouse import INPUTS, Tables, Workshop, land
-from ratings.contradictions import find_contradictions
-from ratings.rules import load_rules
+from orchestration.warehouse import INPUTS, Tables, Workshop
 from submissions.register.deadlines import ZONE, Deadlines, today
 from submissions.register.snapshots import export
 from submissions.register.states import sendings
@@ -167,11 +167,12 @@ def _cannot(manifest: Manifest, reasons: Sequence[str]) -> str:
 
 
 def _build(place: Folders, folders: Folders, database: Path) -> dict[str, str]:
-    """Build the warehouse of the store at `place`, with its findings, tests included; returns its logical hash."""
+    """Build the warehouse of the store at `place`, with findings and signals, tested; returns its logical hash."""
     _run_dbt(place, folders, database, "--exclude", models.FINDINGS)
-    found = find_contradictions(Tables(database), load_rules())
-    land(found.findings, place.findings / "findings.parquet")
-    land(found.results, place.findings / "rule_results.parquet")
+    tables = Tables(database)
+    land_findings(tables, place.findings)
+    land_review(tables, place.findings)
+    land_field_checks(tables, place.findings)
     _run_dbt(place, folders, database, "--select", models.FINDINGS)
     return warehouse.finish(database)
 

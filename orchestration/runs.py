@@ -10,17 +10,24 @@ from uuid import uuid4
 import dagster as dg
 
 from expectations.tables import TABLES
+from orchestration import ahead
 from orchestration.checks import NAME as SUITE_CHECK
 from orchestration.definitions import defs
 from orchestration.instance import fail_lost_runs, open_instance, unhurried_log
 from orchestration.settings import Folders, set_environment
 
+BUILDING = {"build", "whole"}
+"""Jobs that make a warehouse."""
+
 STEPS = {
     "store": "Tiếp nhận báo cáo vào kho gốc",
     "marts": "Dựng kho phân tích",
     "findings": "Tìm mâu thuẫn trong xếp loại",
+    "signals": "Tìm dấu hiệu thống kê trong xếp loại",
+    "field_check_estimates": "Ước lượng từ mẫu thẩm định lại tại chỗ",
     "findings_marts": "Đưa phát hiện vào kho",
     "published": "Công bố kho",
+    "marts__mart_review_list_review_expectations": "Đối chiếu danh sách đề nghị thẩm định lại với năm trước",
 }
 
 
@@ -59,6 +66,8 @@ def run_job(name: str, folders: Folders, *, on_step: Callable[[Step], None] | No
     with unhurried_log(folders), open_instance(folders) as instance:
         fail_lost_runs(instance, folders)
         job = defs().resolve_job_def(name)
+        if name in BUILDING:
+            ahead.warm()
         run_id = str(uuid4())
         log = folders.dagster / "command.log"
         with log.open("w", encoding="utf-8") as file, _Listener(instance, run_id, on_step), redirect_stdout(file):

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from functools import partial
 from graphlib import TopologicalSorter
 from pathlib import Path
 from time import perf_counter
@@ -103,31 +104,41 @@ class Statements:
         nodes = tuple(Node(**(node | {"parents": tuple(node["parents"])})) for node in nodes)
         return cls(path, tuple(json.loads(rows[0][0])), nodes)
 
-    def run(self, places: Places, wanted: Callable[[Node], bool]) -> list[Ran]:
+    def run(
+        self, places: Places, wanted: Callable[[Node], bool], on_made: Callable[[], None] = lambda: None
+    ) -> list[Ran]:
         """Run the nodes that are `wanted` at these places: each after its parents, tests after all models.
 
-        Raises `duckdb.Error` where a model cannot be made.
+        `on_made` is called between the two; from then on the warehouse is only read. Raises `duckdb.Error` where a
+        model cannot be made.
         """
         chosen = {node.unique_id: node for node in self.nodes if wanted(node)}
+        models = {name: node for name, node in chosen.items() if not node.is_test}
         with duckdb.connect(str(places.database), config=SETTINGS) as connection:
             connection.execute(f"attach {_quoted(self.path)} as kept (read_only)")
-            for schema in sorted({node.relation.split(".")[0] for node in chosen.values() if node.relation}):
+            for schema in sorted({node.relation.split(".")[0] for node in models.values()}):
                 connection.execute(f"create schema if not exists {schema}")
+            ran = list(_in_order(models, partial(self._make, connection, places)))
+        on_made()
+        with duckdb.connect(str(places.database), read_only=True, config=SETTINGS) as connection:
+            tests = {name: node for name, node in chosen.items() if node.is_test}
+            return ran + list(_in_order(tests, partial(self._test, connection, places)))
 
-            def run(node: Node) -> Ran:
-                start = perf_counter()
-                with connection.cursor() as cursor:
-                    if node.kind == "seed":
-                        cursor.execute(f"create table {node.relation} as from kept.{node.relation}")
-                    elif not node.is_test:
-                        cursor.execute(self.at(places, node.statement))
-                    else:
-                        failures, warns, fails = cursor.execute(self.at(places, node.statement)).fetchone()
-                        status = "fail" if fails and node.severity == "error" else "warn" if warns else "pass"
-                        return Ran(node, perf_counter() - start, status, failures)
-                return Ran(node, perf_counter() - start)
+    def _make(self, connection: duckdb.DuckDBPyConnection, places: Places, node: Node) -> Ran:
+        start = perf_counter()
+        with connection.cursor() as cursor:
+            if node.kind == "seed":
+                cursor.execute(f"create table {node.relation} as from kept.{node.relation}")
+            else:
+                cursor.execute(self.at(places, node.statement))
+        return Ran(node, perf_counter() - start)
 
-            return list(_in_order(chosen, run))
+    def _test(self, connection: duckdb.DuckDBPyConnection, places: Places, node: Node) -> Ran:
+        start = perf_counter()
+        with connection.cursor() as cursor:
+            failures, warns, fails = cursor.execute(self.at(places, node.statement)).fetchone()
+        status = "fail" if fails and node.severity == "error" else "warn" if warns else "pass"
+        return Ran(node, perf_counter() - start, status, failures)
 
     def at(self, places: Places, text: str) -> str:
         """A statement as dbt would have compiled it for these places."""
@@ -147,13 +158,10 @@ SETTINGS = {
 
 
 def _in_order(nodes: Mapping[str, Node], run: Callable[[Node], Ran]) -> Iterator[Ran]:
-    """Several nodes at a time, each after its parents; tests wait for every model."""
-    made = [name for name, node in nodes.items() if not node.is_test]
-    after = {
-        name: [parent for parent in node.parents if parent in nodes] if not node.is_test else made
-        for name, node in nodes.items()
-    }
-    order = TopologicalSorter(after)
+    """Several nodes at a time, each after those of its parents that are among them."""
+    order = TopologicalSorter(
+        {name: [parent for parent in node.parents if parent in nodes] for name, node in nodes.items()}
+    )
     order.prepare()
     with ThreadPoolExecutor(WORKERS) as pool:
         running: dict[Future[Ran], str] = {}

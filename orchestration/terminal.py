@@ -67,6 +67,16 @@ READ = "[green]đã đọc[/green]"
 
 SEVERITIES = {"error": "cần thẩm định lại", "warning": "cần giải trình", "information": "để biết"}
 
+LEVELS = {"grassroots": "tổ chức cơ sở đảng", "cell": "chi bộ", "unit": "đơn vị"}
+
+LAST_YEAR = {
+    "listed": "có",
+    "not_listed": "không có",
+    "not_testable": "không kiểm tra được",
+    "no_report": "chưa có số liệu",
+}
+"""What became of an organisation a year before."""
+
 ISSUE_SEVERITIES = {"error": "phải sửa", "query": "sửa hoặc giải trình"}
 
 REPLY_STATES = {
@@ -343,6 +353,45 @@ def show_findings(tables: Mapping[str, pd.DataFrame]) -> None:
     )
 
 
+def show_review(tables: Mapping[str, pd.DataFrame], year: int | None = None, level: str = "grassroots") -> None:
+    """The review list of a level and year (the latest): what it costs, then whom to look at again and why."""
+    from ratings.reasons import number as figure
+
+    budgets, listed = tables["review_budget"], tables["mart_review_list"]
+    budgets, listed = (frame[frame["organisation_level"] == level] for frame in (budgets, listed))
+    if budgets.empty:
+        console.print("Chưa có năm nào để lập danh sách đề nghị thẩm định lại.")
+        return
+    year = int(budgets["year"].max()) if year is None else year
+    budget = budgets[budgets["year"] == year].squeeze()
+    listed = listed[listed["year"] == year].sort_values("rank")
+    show_table(
+        f"{number(len(listed))} {LEVELS[level]} đề nghị thẩm định lại, năm {year} (đủ cả: review --csv TỆP)",
+        ["Thứ tự", "Nhóm", "Nơi", "Lý do", "Mâu thuẫn", "Năm trước"],
+        [
+            (
+                int(row.rank),
+                row.band,
+                f"{hidden(row.org_name) or ''} {row.org_code}".strip(),
+                f"1. {hidden(row.first_reason)}\n2. {hidden(row.second_reason)}",
+                row.contradiction_rules if pd.notna(row.contradiction_rules) else "",
+                row.last_year_band if pd.notna(row.last_year_band) else LAST_YEAR[row.last_year],
+            )
+            for row in listed.head(SHOWN_ROWS).itertuples()
+        ],
+    )
+    untested = number(budget["one_reason"] + budget["no_reason"])
+    small = f"; {number(budget['too_small'])} chi bộ dưới 10 người không xét riêng" if budget["too_small"] else ""
+    both = number(budget["listed_a"] + budget["listed_b"])
+    console.print(
+        f"Kiểm tra được {number(budget['tested'])} trên {number(budget['organisations'])} {LEVELS[level]} "
+        f"({untested} không đủ hai loại dấu hiệu{small}). Nhóm A: {number(budget['listed_a'])}, trong đó nhiều nhất "
+        f"khoảng {figure(budget['expected_false_a'])} có thể chỉ do ngẫu nhiên; A và B: {both}, nhiều nhất khoảng "
+        f"{figure(budget['expected_false_b'])}. Đây là đề nghị thẩm định lại, không phải kết luận.",
+        soft_wrap=True,
+    )
+
+
 def show_published(build: str, tables: Mapping[str, pd.DataFrame]) -> None:
     """What is now published: the build, coverage by year, findings by severity."""
     coverage = tables["coverage"].sort_values("year")
@@ -354,6 +403,12 @@ def show_published(build: str, tables: Mapping[str, pd.DataFrame]) -> None:
     severities = tables["fct_finding"]["severity"].value_counts()
     told = ", ".join(f"{number(severities.get(key, 0))} {name}" for key, name in SEVERITIES.items())
     console.print(f"Phát hiện: {told}")
+    budgets = tables["review_budget"].query("organisation_level == 'grassroots'").sort_values("year").tail(1)
+    for budget in budgets.itertuples():
+        console.print(
+            f"Đề nghị thẩm định lại năm {budget.year}: {number(budget.listed_a)} tổ chức cơ sở đảng ở nhóm A, "
+            f"{number(budget.listed_b)} ở nhóm B (xem: thucchat review)"
+        )
 
 
 def show_places(folders: Folders, *, demo: bool) -> None:

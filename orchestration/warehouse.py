@@ -11,17 +11,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 
 from orchestration import manifests
+from orchestration.ahead import Ahead, Work
 from orchestration.manifests import Manifest
 from orchestration.problems import ProblemError
 from orchestration.settings import Folders
 from ratings.rules import check_tables
-from submissions.store import write_aside
+from submissions.lists import check_codes
+from submissions.store import Store, write_aside
 
 KEPT_BUILDS = 12
 """Files of builds that are kept; their manifests are kept for ever."""
@@ -62,6 +65,8 @@ class Workshop:
     province: str
     manifest: Manifest | None = None
     database: Path | None = None
+    ahead: Ahead = field(default_factory=Ahead, repr=False)
+    """What is worked out beside the run from its warehouse."""
     _tables: "Tables | None" = field(default=None, repr=False)
 
     @property
@@ -73,9 +78,12 @@ class Workshop:
         """Start a fresh warehouse of `store`, clearing away what killed runs left behind; returns the file to build.
 
         Each attempt has a folder of its own, so that a dbt process orphaned by a kill writes where nobody looks.
-        Raises `TableError` for tables of regulations that contradict themselves.
+        Raises `TableError` for tables of regulations that contradict themselves, `ListError` for a list of successions
+        that speaks of codes nobody knows.
         """
         check_tables()
+        if store is None:
+            check_codes(self.folders.data, Store(self.folders.store))
         self.folders.builds.mkdir(parents=True, exist_ok=True)
         self.clear(but=store)
         store = store or self.folders.store
@@ -84,7 +92,7 @@ class Workshop:
         place.mkdir()
         self.manifest = replace(drawn_up, archive=manifests.archive_into(place / INPUTS, store))
         self.database = place / f"{drawn_up.build_id}.duckdb"
-        self._tables = None
+        self._tables, self.ahead = None, Ahead()
         return self.database
 
     def clear(self, *, but: Path | None = None) -> None:
@@ -106,6 +114,10 @@ class Workshop:
                 "Hãy chạy công việc 'whole' hoặc bấm Materialize all."
             )
         return self.database
+
+    def judged(self, work: Work, *arguments: object) -> object:
+        """What `work` gives for the marts of the warehouse this run builds; its files are put with the findings."""
+        return self.ahead.done(work, self.tables(), self.folders.findings, *arguments)
 
     def tables(self) -> "Tables":
         """Marts of the warehouse this run builds."""
@@ -136,9 +148,11 @@ class Tables(Mapping[str, pd.DataFrame]):
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name not in self._frames:
             with reading(self._path) as connection:
-                if name not in _mart_names(connection):
-                    raise KeyError(name)
-                self._frames[name] = connection.execute(f'select * from marts."{name}" order by all').df()
+                try:
+                    found = connection.execute(f'select * from marts."{name}" order by all')
+                except duckdb.CatalogException as error:
+                    raise KeyError(name) from error
+                self._frames[name] = found.df()
         return self._frames[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -161,7 +175,22 @@ def base_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
 
 
 def logical_hash(path: Path) -> dict[str, str]:
-    """Per table its rows, columns and contents as one short text, whatever the order of rows or bytes on disk."""
+    """Per table its rows, columns and contents as one short text, whatever the order of rows or bytes on disk.
+
+    A process does not read a file again that nobody has touched since: the kernel keeps the time of the last change.
+    """
+    return dict(_logical_hash(path, _touched(path), _touched(path.with_name(f"{path.name}.wal"))))
+
+
+def _touched(path: Path) -> tuple[int, ...] | None:
+    if not path.exists():
+        return None
+    state = path.stat()
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+
+
+@lru_cache(maxsize=4)
+def _logical_hash(path: Path, *_: tuple[int, ...] | None) -> dict[str, str]:
     with reading(path) as connection:
         return {f"{schema}.{name}": _table_hash(connection, schema, name) for schema, name in base_tables(connection)}
 

@@ -170,6 +170,7 @@ def test_an_issue_or_a_question_more_changes_the_id_and_the_name_of_the_file_doe
         ("successions.parquet", True),
         ("cap_exceptions.parquet", True),
         ("register/member_identities.parquet", True),
+        ("register/field_check_draws.parquet", True),
         ("register/explanations.parquet", False),
         ("register/waivers.parquet", False),
     ],

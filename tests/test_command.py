@@ -37,6 +37,7 @@ def test_help_is_vietnamese_and_shows_every_command_with_examples(thucchat):
         "restatements",
         "issues",
         "findings",
+        "review",
         "pack",
     )
     for name in names:
@@ -156,6 +157,7 @@ def test_a_list_that_cannot_be_written_is_a_problem_in_one_sentence(tmp_path):
         (["intake", "/no/such/file.xlsx"], "Không tìm thấy: /no/such/file.xlsx", 2),
         (["issues"], "thucchat intake", 1),
         (["findings"], "thucchat build", 1),
+        (["review"], "thucchat build", 1),
         (["pack", "kiem-diem-cuoi-nam", "--year", "2025"], "thucchat build", 1),
     ],
 )

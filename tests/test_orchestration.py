@@ -80,6 +80,7 @@ def test_nothing_is_upstream_of_nothing_from_inbox_to_pack(graph):
         assert sendings.KEY in upstream
         assert dg.AssetKey(["store", "members"]) in upstream
         assert dg.AssetKey(["findings", "findings"]) in upstream
+        assert dg.AssetKey(["findings", "review_list"]) in upstream
         assert dg.AssetKey(["published"]) in upstream
 
 

@@ -60,6 +60,16 @@ def test_the_order_of_rows_does_not_change_the_logical_hash(tmp_path):
     assert logical_hash(one) == logical_hash(two)
 
 
+def test_a_file_that_was_written_and_given_its_old_date_again_is_read_anew(tmp_path):
+    path = database(tmp_path / "1.duckdb", "create table marts.t as from range(5)")
+    before, dates = logical_hash(path), path.stat()
+    database(path, "update marts.t set range = 9 where range = 3")
+    os.utime(path, ns=(dates.st_atime_ns, dates.st_mtime_ns))
+
+    assert path.stat().st_mtime_ns == dates.st_mtime_ns
+    assert logical_hash(path) != before
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -5,4 +5,6 @@ from orchestration import checks
 
 suites = [checks.suite_check(table) for table in TABLES]
 
-KEYS = frozenset(checks.key(table) for table in TABLES)
+review = checks.review_check()
+
+KEYS = frozenset({*(checks.key(table) for table in TABLES), checks.REVIEW_KEY})

@@ -29,6 +29,7 @@ def published(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Work
     }
     try:
         workshop.unfinished()
+        workshop.ahead.settle()
         standing = gate.standing(context.instance, context.run.run_id, expected)
     except NotBuiltError as error:
         raise dg.Failure(str(error), allow_retries=False) from error

@@ -17,7 +17,8 @@
     'legal_source',
     'exception',
     'record_id_1',
-    'record_id_2'
+    'record_id_2',
+    'found_last_year'
 ] %}
 
 select
@@ -38,5 +39,6 @@ select
     legal_source,
     exception,
     record_id_1,
-    record_id_2
+    record_id_2,
+    cast(found_last_year as boolean) as found_last_year
 from {{ landed if is_landed('findings') else no_rows(columns) }}

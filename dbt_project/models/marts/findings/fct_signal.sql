@@ -1,0 +1,46 @@
+{% set landed = source('findings', 'signals') %}
+{% set columns = [
+    'organisation_level',
+    'year',
+    'organisation_key',
+    'signal',
+    'family',
+    'unit_code',
+    'org_code',
+    'is_testable',
+    'reason_code',
+    'reason',
+    'statistic',
+    'z',
+    'p',
+    'q',
+    'n',
+    'observed',
+    'expected',
+    'peers',
+    'held_back',
+    'parameters'
+] %}
+
+select
+    organisation_level,
+    cast(year as integer) as year,
+    organisation_key,
+    signal,
+    family,
+    unit_code,
+    org_code,
+    cast(is_testable as boolean) as is_testable,
+    reason_code,
+    reason,
+    cast(statistic as double) as statistic,
+    cast(z as double) as z,
+    cast(p as double) as p,
+    cast(q as double) as q,
+    cast(n as bigint) as n,
+    cast(observed as double) as observed,
+    cast(expected as double) as expected,
+    cast(peers as bigint) as peers,
+    cast(held_back as bigint) as held_back,
+    parameters
+from {{ landed if is_landed('signals') else no_rows(columns) }}

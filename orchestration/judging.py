@@ -1,0 +1,41 @@
+"""Judging the marts of a build: what rules and signals say, landed as Parquet for dbt to read back."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from orchestration.warehouse import land
+from ratings.contradictions import Findings, find_contradictions
+from ratings.review import Review, review
+from ratings.rules import load_rules
+from ratings.tables import read_tables
+
+if TYPE_CHECKING:
+    from expectations.outcomes import ValidationResult
+
+
+def land_findings(tables: Mapping[str, pd.DataFrame], folder: Path) -> Findings:
+    """Judge the marts by the rule catalogue and land what was found; returns it."""
+    found = find_contradictions(tables, load_rules())
+    land(found.findings, folder / "findings.parquet")
+    land(found.results, folder / "rule_results.parquet")
+    return found
+
+
+def check_table(tables: Mapping[str, pd.DataFrame], _: Path, table: str) -> "ValidationResult":
+    """What the suite of a mart says of it."""
+    from expectations.suites import suite  # Great Expectations takes seconds to import
+    from expectations.validation import validate
+
+    return validate(tables[table], suite(table))
+
+
+def land_review(tables: Mapping[str, pd.DataFrame], folder: Path) -> Review:
+    """Judge the marts by the signals and land them, the review list and its budget; returns them."""
+    reviewed = review(tables, load_rules(), read_tables())
+    land(reviewed.signals, folder / "signals.parquet")
+    land(reviewed.listed, folder / "review_list.parquet")
+    land(reviewed.budgets, folder / "review_budgets.parquet")
+    return reviewed
