@@ -83,6 +83,7 @@ class Scenario:
 
 
 _HARD = Province(districts=0.7, leniency=1.0, moods=0.3, persistence=0.8)
+_HABITS = Province(careless=1 / 12, steady=1 / 12)
 
 SCENARIOS = (
     Scenario("easy", "little honest leniency, good evidence", Province(leniency=0.2, evidence_noise=0.4)),
@@ -95,6 +96,7 @@ SCENARIOS = (
     Scenario("two_years", "one year of history", Province(periods=2)),
     Scenario("small", "150 organisations", Province(organisations=150)),
     Scenario("second_look", "a fifth of the organisations looked at again", Province(rechecked=0.2)),
+    Scenario("habits", "a twelfth each leave appraisals out, or stay as they are, by habit", _HABITS),
     Scenario("half_inflate", "every second organisation inflates", Province(planted=0.5)),
     Scenario("empty", "the defaults, nobody inflates", Province(planted=0)),
     Scenario("empty_hard", "as hard, nobody inflates", replace(_HARD, planted=0)),
@@ -104,6 +106,7 @@ SCENARIOS = (
     Scenario("empty_small_cells", "five members a cell", Province(planted=0, members=5.0)),
     Scenario("empty_reformers", "30% really improve in the last year", Province(planted=0, reformers=0.3)),
     Scenario("empty_weak_evidence", "evidence that hardly speaks", Province(planted=0, evidence_noise=2.0)),
+    Scenario("empty_habits", "as habits, nobody inflates", replace(_HABITS, planted=0)),
     Scenario("empty_small", "120 organisations", Province(planted=0, organisations=120)),
     Scenario("empty_second_look", "a fifth looked at again", Province(planted=0, rechecked=0.2)),
 )

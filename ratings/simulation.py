@@ -82,6 +82,10 @@ class Province:
     """share of the organisations that have several cells (3 to 13)"""
     members: float = 12.0
     """median members of a cell; the fewest are three"""
+    careless: float = 0.0
+    """share of the organisations whose clerk leaves three appraisals in twenty out, year after year"""
+    steady: float = 0.0
+    """share of the organisations in which hardly anyone comes, goes or does better or worse than the year before"""
     slips: float = 0.002
     """share of the ratings a clerk mistypes"""
     unrated: float = 0.05
@@ -264,8 +268,11 @@ def _world(seed: int, province: Province) -> _World:
     district = province.districts * normal(province.parents)
     rounds = uniform(organisations) < province.rounders
 
-    person, talent = _holders(random, shape)
-    kept = np.clip(province.persistence + 0.15 * normal(organisations), 0.1, 0.95)[owner, None]
+    habits = np.random.default_rng([seed, 6])
+    careless, steady = (habits.random(organisations) < share for share in (province.careless, province.steady))
+    person, talent = _holders(random, shape, steady[owner])
+    kept = np.clip(province.persistence + 0.15 * normal(organisations), 0.1, 0.95)
+    kept = np.where(steady, 0.95, kept)[owner, None]
     excess = (
         0.4 * work[owner]
         + (district[parent] + 0.25 * normal(6)[sector] + 0.6 * leniency)[owner, None]
@@ -304,7 +311,7 @@ def _world(seed: int, province: Province) -> _World:
         excused=uniform(shape) < 0.05,
         merit=merit,
         wish=uniform(shape) < lowered[owner, None],
-        unasked=uniform(shape) < 0.02,
+        unasked=uniform(shape) < np.where(careless, 0.15, 0.02)[owner, None],
         evidence=evidence,
         own=np.digitize(own, [-3.2, -1.6, 1.6]),
         own_wish=uniform((organisations, periods)) < lowered[:, None],
@@ -320,9 +327,9 @@ def _work(random: np.random.Generator, organisations: int, periods: int) -> np.n
     return work
 
 
-def _holders(random: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _holders(random: np.random.Generator, shape: tuple[int, int], steady: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Who sits on every seat in every period (a number), and the holder's lasting talent; 5% change a year."""
-    arrives = random.random(shape) < 0.05
+    arrives = random.random(shape) < np.where(steady, 0.01, 0.05)[:, None]
     arrives[:, 0] = True
     since = np.maximum.accumulate(np.where(arrives, np.arange(shape[1]), 0), axis=1)
     talent = np.take_along_axis(random.standard_normal(shape), since, axis=1)

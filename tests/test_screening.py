@@ -211,6 +211,15 @@ def test_more_good_than_rated_is_refused():
     assert "dòng 2: số từ mức tốt trở lên lớn hơn số được xếp loại" in problems_of(frame)
 
 
+def test_counts_without_end_are_refused_without_a_warning(recwarn):
+    levels = {"level_1": np.inf, "level_2": -np.inf, "level_3": 1.0, "level_4": 0.0}
+    frame = pd.DataFrame({"organisation": ["a", "b"], "period": 2025, "rated": 3.0, **levels})
+
+    with pytest.raises(InputError, match="không phải là số"):
+        check(Ratings(frame))
+    assert not [each for each in recwarn if issubclass(each.category, RuntimeWarning)]
+
+
 def test_a_level_that_is_not_of_the_scale_is_refused():
     frame = pd.DataFrame({"unit": ["a"] * 3, "level": ["XS", "HTT", "giỏi"]})
 
@@ -355,6 +364,38 @@ def test_scores_moved_over_a_cutoff_are_found_at_it_and_nowhere_else():
     assert whole.loc[whole["cutoff"] == 50, "q"].iloc[0] < 0.01
     assert whole.loc[whole["is_placebo"].astype(bool), "p"].min() > 0.01
     assert AGAIN in whole.loc[whole["cutoff"] == 50, "sentence"].iloc[0]
+
+
+def finishers(kept_up: float, seed=5, count=40_000):
+    """Times of runners, some of whom reach a whole hour that they would have missed by minutes."""
+    random = np.random.default_rng(seed)
+    time = random.lognormal(np.log(15_300), 0.2, count)
+    for hour in range(10_800, 21_600, 3600):
+        late = (time >= hour) & (time < hour + 300) & (random.random(count) < kept_up)
+        time = np.where(late, hour - random.exponential(60, count), time)
+    return pd.DataFrame({"race": random.integers(0, 8, count).astype(str), "year": 2013, "time": np.floor(time)})
+
+
+@pytest.mark.parametrize(("kept_up", "found"), [(0.4, True), (0.0, False)])
+def test_times_gather_before_whole_hours_where_runners_aim_at_them_and_at_no_quarter(kept_up, found):
+    hours = ["3:00:00", "4:00:00", "5:00:00"]
+
+    screened = screen(
+        finishers(kept_up), organisation="race", period="year", score="time", cutoffs=hours, lower_is_better=True
+    )
+
+    whole = screened.bunching[screened.bunching["kind"] == "all"]
+    is_placebo = whole["is_placebo"].to_numpy(bool)
+    assert ((whole.loc[~is_placebo, "p"] < 0.05) == found).all()
+    assert (whole.loc[is_placebo & whole["is_testable"].to_numpy(bool), "p"] > 0.01).all()
+    assert (whole.loc[is_placebo, "cutoff"] % 900 == 0).all()
+
+
+def test_a_number_for_a_period_is_the_one_judged_and_a_text_is_its_column():
+    frame = counts().rename(columns={"nam": "when"})
+
+    assert screen(frame, period="when").period == 2025
+    assert screen(counts(), period=2024).period == 2024
 
 
 def test_where_lower_is_better_the_mirror_image_gives_the_same_answer():

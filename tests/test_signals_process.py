@@ -238,6 +238,19 @@ class TestCap:
         assert answer.loc[answer["p"].idxmin(), "organisation"] == "o000"
         assert of(answer, "o000")["p"] < of(answer, "o030")["p"] / 2
 
+    def test_where_the_same_always_meet_it_to_meet_it_again_says_little(self):
+        by_chance, by_habit = np.full((90, 3), 1), np.full((90, 3), 1)
+        for period in range(3):
+            by_chance[np.arange(30) + 30 * period, period] = 3
+        by_chance[0] = by_habit[:30] = 3
+
+        def smallest(top):
+            frame = organisations(90, periods=(1, 2, 3), rated=20)
+            frame = frame.assign(top=top.ravel(), good=top.ravel() + 15)
+            return of(caps.capfill(Ratings(frame, Scale(cap=0.2)), 3), "o000")["p"]
+
+        assert smallest(by_chance) < 0.05 < smallest(by_habit)
+
     @pytest.mark.parametrize(
         ("scale", "count", "good", "reason"),
         [(Scale(), 70, 15, "no_cap"), (Scale(cap=0.2), 70, 4, "no_cap"), (Scale(cap=0.2), 30, 15, "too_few_peers")],
@@ -307,6 +320,14 @@ class TestLadder:
         assert of(answer, "o011")["p"] < 0.01
         assert of(answer, "o011")[["n", "observed"]].tolist() == [3, 3]
         assert (answer["p"] < 0.05).sum() == 1
+
+    def test_missing_appraisals_alone_are_never_surprising_beyond_a_clerks_habit(self):
+        frame = organisations(40, claims=200, lowered=20, raised=0, unappraised=2, rated=200)
+        frame.loc[frame["organisation"] == "o011", "unappraised"] = 200
+
+        answer = ladder.unappraised(Ratings(frame), 2025)
+
+        assert of(answer, "o011")["p"] == answer["p"].min() == ladder.CLERKS_HABIT
 
     @pytest.mark.parametrize(
         ("columns", "count", "reason"),

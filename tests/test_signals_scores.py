@@ -124,6 +124,24 @@ class TestOrganisations:
         assert not {50, 70, 90, 0, 100} & set(chosen)
         assert placebos_of(Scale(cutoffs=(50,), placebos=(33, 44)), Steps(1, 0, 100)) == (33, 44)
 
+    @pytest.mark.parametrize(
+        ("cutoffs", "steps", "apart"),
+        [
+            ((13, 27), Steps(1, 0, 70), 5),
+            ((32,), Steps(1, 0, 40), 2),
+            ((240,), Steps(1, 30, 600), 20),
+            ((620,), Steps(1, 480, 820), 20),
+            ((4 * 3600,), Steps(1, 9000, 25000), 900),
+            ((0.65,), Steps(0.01, 0, 1), 0.05),
+        ],
+        ids=["violations", "phonics", "minutes", "credit", "marathon", "shares"],
+    )
+    def test_placebos_stand_at_round_numbers(self, cutoffs, steps, apart):
+        chosen = np.array(placebos_of(Scale(cutoffs=cutoffs), steps))
+
+        assert len(chosen) >= 8
+        assert chosen / apart == pytest.approx(np.round(chosen / apart))
+
 
 def drawn(shape: str, seed=0, moved=False, count=20_000) -> tuple[pd.DataFrame, list[float], list[float]]:
     """Scores of a kind that the world knows, their cut-off and places that are as round; with some moved or not."""
@@ -202,6 +220,19 @@ class TestWholeTables:
         found = bunching(scores * 0.25, [each * 0.25 for each in cutoffs], placebos=[each * 0.25 for each in placebos])
 
         assert p_of(found) == pytest.approx(p_of(bunching(scores, cutoffs, placebos=placebos)))
+
+    def test_gaps_of_a_scale_at_its_thin_end_are_no_finding(self):
+        # Marks of 70 points as percent leave gaps; below 20 hardly anyone has one.
+        random = np.random.default_rng(3)
+        points = np.round(70 * random.beta(9, 4, 30_000))
+        marks = pd.DataFrame({"score": np.round(points / 70 * 100)})
+
+        found = bunching(marks, [50], placebos=range(5, 100, 5), scale=Scale(score_min=0, score_max=100))
+
+        assert found.loc[found["is_testable"], "p"].min() > 0.01
+        thin = found[found["above"] + found["below"] < 150]
+        assert len(thin) > 2
+        assert not thin["is_testable"].any()
 
     def test_units_are_judged_one_by_one_and_counts_are_scores_repeated(self):
         moved, cutoffs, _ = drawn("pass mark", moved=True)

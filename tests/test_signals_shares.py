@@ -171,6 +171,11 @@ def test_a_handful_of_organisations_is_not_tested(name, organisations):
 
 
 @pytest.mark.parametrize("name", ["EVIDENCE", "TOP", "JUMP", "TARGET", "UNIFORM", "FUNNEL"])
+def test_where_nothing_is_known_of_the_rated_that_is_the_reason(name, province):
+    assert reasons(name, changed(province, rated=np.nan)) == {"no_subjects"}
+
+
+@pytest.mark.parametrize("name", ["EVIDENCE", "TOP", "JUMP", "TARGET", "UNIFORM", "FUNNEL"])
 def test_an_organisation_with_few_members_is_too_small(name, province):
     small = first_of(province, 5)
     few = with_counts(changed(province, rated=province.organisations["rated"].mask(small, 7)), small, good=7, top=0)
@@ -352,6 +357,20 @@ def test_who_lands_on_the_target_every_time_stands_out(province):
 
     assert (p_values("TARGET", on_target)[chosen] < 0.05).mean() >= 0.75
     assert (p_values("TARGET", far_above)[chosen] > 0.1).all()
+
+
+def test_a_mild_district_chases_no_target(province):
+    frame = province.organisations
+    large = frame.groupby("organisation")["rated"].min()
+    here = frame["parent"] == frame["parent"].min()
+    rows = here & frame["organisation"].isin(large[large >= 20].index)
+    random = np.random.default_rng(8)
+    lifted = np.ceil(0.85 * frame["rated"]) + random.integers(-1, 3, len(frame))
+    one = frame.loc[rows, "organisation"].unique()[:1]
+    alone = with_counts(province, frame["organisation"].isin(one), good=lifted)
+    together = with_counts(province, rows, good=lifted)
+
+    assert p_values("TARGET", together)[one[0]] > p_values("TARGET", alone)[one[0]]
 
 
 def test_a_target_needs_to_be_set_and_more_than_one_period():

@@ -270,6 +270,29 @@ def test_districts_differ_as_much_as_asked():
     assert spread(1.2) > 2 * spread(0.1)
 
 
+def test_the_careless_leave_appraisals_out_and_are_honest():
+    ratings, truth = simulate(SEED, replace(SMALL, planted=0.0, careless=0.2))
+    usual, _ = simulate(SEED, replace(SMALL, planted=0.0))
+
+    def missing(made):
+        return made.subjects["appraised"].isna().groupby(made.subjects["organisation"]).mean()
+
+    often = missing(ratings) > 0.08
+    assert 0.1 < often.mean() < 0.3
+    assert same(ratings.organisations, usual.organisations)
+    assert truth["mechanism"].isna().all()
+
+
+def test_in_steady_organisations_the_same_people_keep_their_levels():
+    def kept(steady):
+        subjects = simulate(SEED, replace(SMALL, planted=0.0, steady=steady))[0].subjects
+        after = subjects.assign(period=subjects["period"] + 1)
+        both = subjects.merge(after, on=["organisation", "period", "subject"])
+        return (both["final_x"] == both["final_y"]).mean()
+
+    assert kept(1.0) > kept(0.0) + 0.05
+
+
 def test_slips_of_the_pen_are_as_rare_as_asked():
     ratings, _ = simulate(SEED, replace(SMALL, planted=0.0, slips=0.02))
 

@@ -14,7 +14,6 @@ from ratings.signals.statistics import (
     guarded,
     overdispersion,
     p_of,
-    stouffer,
     z_of,
 )
 
@@ -42,8 +41,9 @@ def capfill(ratings: Ratings, period: int) -> pd.DataFrame:
     """CAPFILL: whether the cap is always filled to the brim.
 
     An organisation meets its cap where top >= allowed >= 1. The chance is how often the others of its size (sixths of
-    log rated, this row left out, + 1/2) do; mid-p, up to three periods by correlated Stouffer, guarded. (An exact
-    convolution over periods would be too bold: to be at the cap persists for honest reasons.)
+    log rated, this row left out, + 1/2) do. p = upper mid-p of the periods in which it was met, of up to three, under a
+    beta-binomial with the mean of these chances and the over-dispersion that all organisations show (to be at the cap
+    persists for honest reasons), guarded.
 
     `n` is rated, `observed` top, `statistic` how many periods of those tested it was met, `expected` how many of the
     judged period's size meet it (share); `parameters`: `allowed`, `periods`, `cap`, `cap_base`.
@@ -57,19 +57,18 @@ def capfill(ratings: Ratings, period: int) -> pd.DataFrame:
     cap = allowed(ratings.scale, rated, good, top)
     capped = cap >= 1
     met = capped & (top >= cap)
-    z, usual = np.full(len(rated), np.nan), np.full(len(rated), np.nan)
+    usual = np.full(len(rated), np.nan)
     if capped.sum() >= FEWEST_CAPPED and 0 < met.sum() < capped.sum():
         size = np.log(rated[capped])
         band = np.searchsorted(np.unique(np.quantile(size, np.arange(1, SIZES) / SIZES)), size, side="left")
         hit = met[capped].astype(float)
         inside = np.bincount(band)
-        usual[capped] = chance = (np.bincount(band, weights=hit)[band] - hit + 0.5) / inside[band]
-        z[capped] = z_of(np.where(hit > 0, chance / 2, (1 + chance) / 2))
-    periods = window.grid.spread(z)[window.here]
-    now = window.now(capped) & np.isfinite(window.now(z))
-    z_now = guarded(np.where(now, stouffer(periods)[0], np.nan))
-    hits = np.where(np.isfinite(periods), window.grid.spread(met.astype(float))[window.here], 0).sum(axis=1)
-    tested = np.isfinite(periods).sum(axis=1)
+        usual[capped] = (np.bincount(band, weights=hit)[band] - hit + 0.5) / inside[band]
+    chances = window.grid.spread(usual)[window.here]
+    hits = np.where(np.isfinite(chances), window.grid.spread(met.astype(float))[window.here], 0).sum(axis=1)
+    tested = np.isfinite(chances).sum(axis=1)
+    now = window.now(capped) & np.isfinite(window.now(usual))
+    z_now = guarded(np.where(now, _always(hits, tested, np.nansum(chances, axis=1)), np.nan))
     reason = first_reason(
         len(now),
         [
@@ -98,6 +97,13 @@ def capfill(ratings: Ratings, period: int) -> pd.DataFrame:
             for many, count in zip(np.nan_to_num(window.now(cap)), tested, strict=True)
         ],
     )
+
+
+def _always(hits: np.ndarray, tested: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Deviates of how often the cap was met: beta-binomial, as much alike from period to period as all are."""
+    mean = np.where(tested > 0, np.clip(expected / np.maximum(tested, 1), 0.01, 0.99), np.nan)
+    size = 1 / overdispersion(hits, tested, np.nan_to_num(mean), most=0.9) - 1
+    return z_of(beta_binomial_upper(np.where(tested > 0, hits, np.nan), tested, mean * size, (1 - mean) * size))
 
 
 def rotate(ratings: Ratings, period: int) -> pd.DataFrame:

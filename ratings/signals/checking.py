@@ -161,6 +161,7 @@ def _sum_problems(name: str, whole: dict[str, np.ndarray], scale: Scale, problem
     if len(levels) < len(scale.levels):
         return
     counts = np.column_stack(levels)
+    counts = np.where(np.isfinite(counts), counts, np.nan)
     for column, sums in (
         ("rated", counts.sum(axis=1)),
         ("good", counts[:, : scale.good_levels].sum(axis=1)),

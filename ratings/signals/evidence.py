@@ -371,7 +371,8 @@ def _why_not(window: Window, counts: np.ndarray, expected: Expectation) -> np.nd
     return first_reason(
         len(counted),
         [
-            (~(rated >= FEWEST_RATED) | ~np.isfinite(counted), "too_small"),
+            (~np.isfinite(rated) | ~np.isfinite(counted), "no_subjects"),
+            (rated < FEWEST_RATED, "too_small"),
             (np.isfinite(expected.explained), "no_history"),  # only JUMP asks of those who are judged
             (((window.column("rated") >= FEWEST_RATED) & np.isfinite(counts)).sum() < FEWEST_PEERS, "too_few_peers"),
             (True, "no_variance"),

@@ -112,7 +112,8 @@ class Ratings:
     - `evidence`: column -> +1 (more is better) or -1 (more is worse).
     - `groups`, parts of an organisation (cells): `organisation`, `group`, `period`, `level_1` … `level_m`.
     - `subjects`, one row a rated subject: `organisation`, `group`, `period`, `subject`, `own`, `appraised`, `final`
-      (levels, 0 = lowest), `score`; with several raters a subject also `rater`, and `is_own` (the rater's own side).
+      (levels, 0 = lowest), `score`; with several raters a subject also `rater`, `is_own` (the rater's own side) and
+      `stored` (the value the published score was made of).
     - `scores`, a histogram: `organisation`, `period`, `score`, `count`; made of `subjects` where they have scores.
     - `rechecks`, an independent second look: `organisation`, `period`, `rechecked`, `lowered` (how many of them it
       rated below good though they had been decided good).

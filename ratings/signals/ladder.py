@@ -28,6 +28,9 @@ FEWEST_ORGANISATIONS = 15
 FEWEST_OWN = 1
 """An organisation's own rating is one decision a period, and speaks from the first on."""
 
+CLERKS_HABIT = 0.001
+"""The least p of missing appraisals: a clerk who leaves the column empty looks the same."""
+
 COUNTS = ("claims", "lowered", "raised", "decided", "unappraised")
 STEPS = ("own", "appraised", "final")
 
@@ -75,7 +78,8 @@ def unappraised(ratings: Ratings, period: int) -> pd.DataFrame:
 
     Over up to three periods, upper mid-p of the decisions without one among all decisions under the beta-binomial of
     all organisations, guarded; of the subjects, and of the organisation's own rating; the smaller, divided by its
-    weight (one half), counts. `n` decisions, `observed` those without, `statistic` their share; `parameters`: `view`.
+    weight (one half), counts; p is never below .001, because a clerk who leaves a column empty looks the same. `n`
+    decisions, `observed` those without, `statistic` their share; `parameters`: `view`.
     Source: inflation.md (LADDER, "appraisal missing").
     Needs: 10 decisions on subjects or one on the organisation, 15 organisations, one decision without appraisal.
     Size at .05: .023 to .047 in 20 empty provinces each of eight kinds (`benchmarks/detection.py`).
@@ -100,11 +104,17 @@ def unappraised(ratings: Ratings, period: int) -> pd.DataFrame:
         View("subjects", counts["unappraised"], counts["decided"], FEWEST_CLAIMS, 0.5),
         View("own", own_without, own_decided, FEWEST_OWN, 0.5),
     )
-    return _rows("UNAPPRAISED", ratings, period, views, {})
+    return _rows("UNAPPRAISED", ratings, period, views, {}, least=CLERKS_HABIT)
 
 
 def _rows(
-    name: str, ratings: Ratings, period: int, views: tuple[View, ...], told: dict[str, np.ndarray]
+    name: str,
+    ratings: Ratings,
+    period: int,
+    views: tuple[View, ...],
+    told: dict[str, np.ndarray],
+    *,
+    least: float = 0.0,
 ) -> pd.DataFrame:
     """The signal of several views: the smallest guarded upper mid-p, each divided by its weight, counts."""
     tails = np.column_stack([p_of(guarded(z_of(_upper(view)))) for view in views])
@@ -112,7 +122,7 @@ def _rows(
     share = np.where(known, [view.weight for view in views], 0.0)
     share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
     divided = np.where(known, tails, np.inf) / np.where(known, share, 1.0)
-    p = np.where(known.any(axis=1), np.minimum(divided.min(axis=1), 1.0), np.nan)
+    p = np.where(known.any(axis=1), np.clip(divided.min(axis=1), least, 1.0), np.nan)
     which = divided.argmin(axis=1)
     chosen = which, np.arange(len(p))
     part = np.where(np.isfinite(p), np.stack([view.part for view in views])[chosen], np.nan)

@@ -43,6 +43,13 @@ FEWEST_PLACEBOS = 8
 ROUND = (2, 4, 5, 10, 12, 15, 20, 30, 50, 60, 100)
 """Steps of a scale that people round to; a cut-off is compared with other places that are as round as it is."""
 
+CLOCK = (60, 120, 300, 600, 900, 1800, 3600, 7200)
+"""Distances of round times in seconds."""
+
+THIN = 0.005
+"""Of a place with a smaller share of a unit's scores beside it nothing is said: at the thin ends a scale's own gaps, as
+of marks that no sum of points gives, are all there is to see."""
+
 ROUND_PLACES = 5
 """So many places as round as a cut-off show what roundness alone does."""
 
@@ -108,22 +115,42 @@ def histogram(ratings: Ratings) -> pd.DataFrame:
 
 
 def placebos_of(scale: Scale, steps: Steps) -> tuple[float, ...]:
-    """Scores at which nothing begins: those of the scale, else every twentieth of its range clear of the cut-offs.
+    """Scores at which nothing begins: those of the scale, else about every twentieth of its range, at round numbers.
 
     Clear: the windows beside them do not overlap those beside a cut-off. Of 0 to 100 with cut-offs 50, 70 and 90 these
-    are the other fives. Where the cut-offs do not lie on twentieths, steps of one are counted from the first cut-off.
+    are the other fives, of 0 to 60 points with 13 and 27 the fives too, of hours in seconds (every cut-off in whole
+    minutes) the quarters of an hour. Where the scale has no round numbers they are counted from the first cut-off.
     """
     if scale.placebos is not None:
         return scale.placebos
     cutoffs = np.array(scale.cutoffs, float)
     above, below = steps.width(ABOVE), steps.width(BELOW)
-    apart = max(round((steps.high - steps.low) / 20 / steps.step), 1) * steps.step
+    apart = _round_distance(steps, cutoffs)
     places = np.arange(np.ceil(steps.low / apart), np.floor(steps.high / apart) + 1) * apart
-    if not np.allclose(np.round(cutoffs / apart), cutoffs / apart):
-        places = cutoffs[0] + apart * np.arange(-20, 21)
+    if not np.allclose(np.round(apart / steps.step), apart / steps.step):
+        apart = max(round(apart / steps.step), 1) * steps.step
+        places = cutoffs[0] + apart * np.arange(-40, 41)
     clear = (places[:, None] - below >= cutoffs + above - 1e-9) | (places[:, None] + above <= cutoffs - below + 1e-9)
     inside = (places - below >= steps.low - 1e-9) & (places + above <= steps.high + 1e-9)
     return tuple(float(place) for place in np.round(places[clear.all(axis=1) & inside], 9))
+
+
+def _round_distance(steps: Steps, cutoffs: np.ndarray) -> float:
+    """About a twentieth of the range: 1, 2 or 5 times a power of ten, or whole minutes where the cut-offs are times."""
+    wanted = max((steps.high - steps.low) / 20, steps.step)
+    tens = 10.0 ** np.floor(np.log10(wanted))
+    decimal = tens * np.array([1, 2, 5, 10])
+    clock = np.array([each for each in CLOCK if steps.step <= each], float)
+
+    def nearest(distances: np.ndarray) -> float:
+        return float(distances[np.abs(np.log(distances / wanted)).argmin()])
+
+    def holds(distance: float) -> bool:
+        return bool(np.allclose(np.round(cutoffs / distance), cutoffs / distance))
+
+    by_tens = nearest(decimal[decimal >= steps.step * (1 - 1e-9)])
+    by_clock = nearest(clock) if len(clock) and holds(60.0) else by_tens
+    return by_clock if holds(by_clock) and not holds(by_tens) else by_tens
 
 
 def bunch(ratings: Ratings, period: int) -> pd.DataFrame:
@@ -287,8 +314,8 @@ def bunching(
     Returns `BUNCHING_COLUMNS`, one row per unit and cut-off or placebo: `above` and `below` in the middle windows,
     `statistic` the middle D less what is usual there (a log ratio), `moved` how many scores would have to go back below
     the cut-off for the ratio to be the usual one, `moved_share` their part of what belongs below, `placebos` how many
-    places were compared with. Fewer than 200 scores of a unit, 20 beside the place (`too_small`) or 8 placebos
-    (`too_few_peers`) are not testable, nor is a place whose windows leave the scale.
+    places were compared with. Fewer than 200 scores of a unit, 20 or 0.5% of them beside the place (`too_small`) or 8
+    placebos (`too_few_peers`) are not testable, nor is a place whose windows leave the scale.
     Size at .05: .00 to .03 for smooth and for heaped distributions of 500 to 100,000 scores (tests).
     Source: McCrary 2008; Saez 2010; Dee, Dobbie, Jacob & Rockoff 2019, made a permutation over places.
     """
@@ -307,14 +334,18 @@ def bunching(
         _middle(np.stack([getattr(view, name) for view in views])) for name in ("z", "freedom", "excess")
     )
     middle = views[len(views) // 2]
+    is_placebo = np.arange(len(places)) >= len(cutoffs)
+    # Beside the end of a scale only the narrowest windows have room, and see its last gaps.
+    z = np.where(is_placebo & ~np.isfinite(middle.z), np.nan, z)
     tested = np.isfinite(z)
     p = np.where(tested, np.clip(stdtr(freedom, -z), SMALLEST_P, 1), np.nan)
-    small = (line.total[:, None] < FEWEST_SCORES) | (middle.above + middle.below < FEWEST_AT_CUTOFF)
+    fewest = np.maximum(FEWEST_AT_CUTOFF, THIN * line.total)[:, None]
+    small = (line.total[:, None] < FEWEST_SCORES) | (middle.above + middle.below < fewest)
     shape = (len(units), len(places))
     columns = {
         "unit": np.broadcast_to(np.asarray(units, object)[:, None], shape),
         "cutoff": np.broadcast_to(places, shape),
-        "is_placebo": np.broadcast_to(np.arange(len(places)) >= len(cutoffs), shape),
+        "is_placebo": np.broadcast_to(is_placebo, shape),
         "is_testable": tested,
         "reason_code": np.where(tested, None, np.where(small, "too_small", "too_few_peers")),
         "above": middle.above,
@@ -410,7 +441,8 @@ class _Line:
         excess = ratio - centre[:, None] - more
         side_by_side = np.maximum(3.0, counts.sum(axis=1) / (2 * wide))[:, None]
         inside = (at - 2 * wide >= self._step(self.steps.low)) & (at + 2 * wide <= self._step(self.steps.high) + 1)
-        tested = enough[:, None] & (above + below >= FEWEST_AT_CUTOFF) & inside
+        fewest = np.maximum(FEWEST_AT_CUTOFF, THIN * self.total)[:, None]
+        tested = enough[:, None] & (above + below >= fewest) & inside
         odds = np.exp(np.clip(centre[:, None] + more + slope, -30, 30))
         return _View(
             z=np.where(tested, excess / np.sqrt(variance_at + spread), np.nan),

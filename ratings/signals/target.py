@@ -11,6 +11,7 @@ from ratings.signals.statistics import (
     beta_binomial_beyond,
     beta_binomial_fit,
     beta_binomial_log_pmf,
+    correlation,
     first_reason,
     guarded,
     p_of,
@@ -41,10 +42,13 @@ def target(ratings: Ratings, period: int) -> pd.DataFrame:
     K, the good of n, is beta-binomial: fitted by type, drawn towards what the organisation rated in its other periods.
     Every period has one of six outcomes: below the target, on the least count ceil(Tn) that reaches it, one above, two
     above, farther within 1.5% of n, beyond. Each scores the logarithm of how much likelier it is if whatever lay below
-    had been lifted just above the target; the p is the exact upper tail (mid-p) of the sum of the scores, guarded.
-    A share far above the target scores nothing, one below speaks against it. `statistic` is the z before the guard,
-    `observed` the good of the period, `expected` the least count that reaches the target, `n` the rated, `peers` the
-    organisation-periods of its type; `parameters`: `target`, `periods`, `hits` (periods just above it).
+    had been lifted just above the target. Where more of a parent's organisations land just above the target in a period
+    than the fit says, their chances of doing so are raised to that. p is the exact upper tail (mid-p) of the sum of the
+    scores, its z divided by sqrt(1 + (m - 1) rho) for what m periods have in common (rho: median rank correlation of
+    the scores less what was expected of them), guarded. A share far above the target scores nothing, one below speaks
+    against it. `statistic` is the z before the guard, `observed` the good of the period, `expected` the least count
+    that reaches the target, `n` the rated, `peers` the organisation-periods of its type; `parameters`: `target`,
+    `periods`, `hits` (periods just above it).
 
     Source: Bevan and Hood 2006, "What's measured is what matters" (ambulance times just below their target).
     Needs: a target, 10 rated in 2 of the latest 3 periods, 15 organisation-periods of the type.
@@ -71,8 +75,13 @@ def target(ratings: Ratings, period: int) -> pd.DataFrame:
     outcomes = window.grid.spread(outcome)
     periods = np.isfinite(outcomes).sum(axis=1)
     hits = ((outcomes >= 1) & (outcomes <= len(LANDING))).sum(axis=1)
-    chances = _chances(bounds, rated, *_own(window, good, rated, alpha, beta, judged))
-    exact = z_of(sum_upper(_by_period(window, _scores(chances, bounds)), _by_period(window, chances), outcomes))
+    chances = _as_they_come(_chances(bounds, rated, *_own(window, good, rated, alpha, beta, judged)), outcome, window)
+    scores = _scores(chances, bounds)
+    exact = z_of(sum_upper(_by_period(window, scores), _by_period(window, chances), outcomes))
+    came = np.take_along_axis(scores, np.nan_to_num(outcome).astype(int)[:, None], axis=1)[:, 0]
+    surprise = np.where(judged, came - (chances * scores).sum(axis=1), np.nan)
+    rho = correlation(window.grid.spread(surprise))
+    exact /= np.sqrt(1 + np.maximum(periods - 1, 0) * rho)
     tested = window.now(judged) & (periods >= FEWEST_PERIODS)[window.here]
     statistic = np.where(tested, exact[window.here], np.nan)
     z = guarded(statistic)
@@ -85,7 +94,8 @@ def target(ratings: Ratings, period: int) -> pd.DataFrame:
             len(z),
             [
                 (wanted is None, "no_target"),
-                (~(window.now(rated) >= FEWEST_RATED) | ~np.isfinite(window.now(good)), "too_small"),
+                (~np.isfinite(window.now(rated)) | ~np.isfinite(window.now(good)), "no_subjects"),
+                (window.now(rated) < FEWEST_RATED, "too_small"),
                 (window.now(peers) < FEWEST_PEERS, "too_few_peers"),
                 (True, "no_history"),
             ],
@@ -124,6 +134,24 @@ def _chances(bounds: np.ndarray, rated: np.ndarray, alpha: np.ndarray, beta: np.
     beyond = np.vstack([np.ones(len(rated)), *beyond, np.zeros(len(rated))])
     chances = np.clip(beyond[:-1] - beyond[1:], 1e-9, 1).T
     return chances / chances.sum(axis=1, keepdims=True)
+
+
+def _as_they_come(chances: np.ndarray, outcome: np.ndarray, window: Window) -> np.ndarray:
+    """The chances with those just above the target raised to how often they came among the parent's in the period.
+
+    Never lowered. Where most of a district stand near the target anyway more of them land just above it than the fit
+    says.
+    """
+    parent = pd.factorize(window.text("parent"), sort=True)[0] + 1
+    group = parent * len(window.grid.periods) + window.grid.column
+    judged = np.isfinite(outcome)
+    inner = slice(1, len(LANDING) + 1)
+    hit = judged & (outcome >= 1) & (outcome <= len(LANDING))
+    came = np.bincount(group, weights=hit)
+    expected = np.bincount(group, weights=np.where(judged, chances[:, inner].sum(axis=1), 0))
+    raised = chances.copy()
+    raised[:, inner] *= np.maximum(1.0, (came + 1) / (expected + 1))[group, None]
+    return raised / raised.sum(axis=1, keepdims=True)
 
 
 def _scores(chances: np.ndarray, bounds: np.ndarray) -> np.ndarray:

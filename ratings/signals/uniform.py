@@ -71,7 +71,13 @@ def uniform(ratings: Ratings, period: int) -> pd.DataFrame:
         period,
         p=p_of(z),
         reason=first_reason(
-            len(z), [(~now, "too_small"), (peers < FEWEST_PEERS, "too_few_peers"), (True, "no_variance")]
+            len(z),
+            [
+                (~np.isfinite(window.now(rated)) | ~np.isfinite(window.now(window.column("good"))), "no_subjects"),
+                (~now, "too_small"),
+                (peers < FEWEST_PEERS, "too_few_peers"),
+                (True, "no_variance"),
+            ],
         ),
         statistic=statistic,
         z=z,
