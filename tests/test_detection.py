@@ -14,7 +14,7 @@ from ratings.simulation import MECHANISMS, Province
 RARE = 0.001
 
 SEEDS = range(3)
-SHOWN = ("ordinary", "hard", "empty", "empty_hard", "empty_rounders", "empty_small")
+SHOWN = ("ordinary", "hard", "empty", "empty_hard", "empty_rounders", "empty_habits", "empty_small")
 
 
 def scenario(name: str) -> detection.Scenario:

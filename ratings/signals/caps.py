@@ -49,7 +49,7 @@ def capfill(ratings: Ratings, period: int) -> pd.DataFrame:
     judged period's size meet it (share); `parameters`: `allowed`, `periods`, `cap`, `cap_base`.
     Source: inflation.md (CAPFILL); ratchet and quota responses, Weitzman 1980.
     Needs: a cap that allows one, 60 organisations and periods.
-    Size at .05: .004 to .021 in 20 empty provinces each of eight kinds (`benchmarks/detection.py`).
+    Size at .05: .001 to .052 in the empty provinces of `docs/detection.md`.
     Innocent: more deserve it than the cap allows, so that it binds every year.
     """
     window = Window.of(ratings, period)
@@ -117,7 +117,7 @@ def rotate(ratings: Ratings, period: int) -> pd.DataFrame:
     `n` is b, `observed` b - x, `expected` its mean, `statistic` the share of new ones; `parameters`: `repeated`.
     Source: inflation.md ("worth adding": rotation); Mantel & Haenszel 1959 for one odds ratio of many tables.
     Needs: subjects with keys in two periods, 4 excellent who could have been so before.
-    Size at .05: .020 to .030 in 20 empty provinces each of eight kinds (`benchmarks/detection.py`).
+    Size at .05: .016 to .032 in the empty provinces of `docs/detection.md`.
     Innocent: an organisation that honours another group of its people every year by an open decision.
     """
     window = Window.of(ratings, period)

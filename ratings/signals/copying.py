@@ -77,7 +77,7 @@ def copy(ratings: Ratings, period: int) -> pd.DataFrame:
     three periods.
     Source: inflation.md (COPY); Cohen 1960 for kappa.
     Needs: two neighbouring periods of groups or of subjects with keys; twins need one period.
-    Size at .05: .033 to .046 in 20 empty provinces each of eight kinds (`benchmarks/detection.py`).
+    Size at .05: .035 to .051 in the empty provinces of `docs/detection.md`.
     Innocent: the same few people honestly rated alike; few levels in use; an organisation that was reported twice.
     """
     window = Window.of(ratings, period)

@@ -187,7 +187,7 @@ def evidence(ratings: Ratings, period: int) -> pd.DataFrame:
     Source: risk adjustment as in Spiegelhalter et al. 2012, "Statistical methods for healthcare regulation"; Huber
     1964; the empirical null of Efron 2004.
     Needs: 8 rated, 15 organisation-periods.
-    Size at .05 in the nine kinds of empty provinces of `make bench-detection`, 20 seeds each: .009 to .037.
+    Size at .05: .009 to .037 in the empty provinces of `docs/detection.md`.
     Innocent: work that the forms do not count; a new leadership; a year in which the evidence fell for outer reasons.
     """
     return _against_evidence("EVIDENCE", "good", ratings, period)
@@ -199,7 +199,7 @@ def top(ratings: Ratings, period: int) -> pd.DataFrame:
     As EVIDENCE, of the top instead of the good; `observed` and `expected` are the top of the period. Part of the family
     of EVIDENCE in the combination, for both ask the same of one evidence.
 
-    Size at .05 in the nine kinds of empty provinces of `make bench-detection`, 20 seeds each: .029 to .048.
+    Size at .05: .029 to .048 in the empty provinces of `docs/detection.md`.
     Innocent: as EVIDENCE; a cap that others do not fill.
     """
     return _against_evidence("TOP", "top", ratings, period)
@@ -247,7 +247,7 @@ def own(ratings: Ratings, period: int) -> pd.DataFrame:
 
     Source: inflation.md (EVIDENCE for the organisation's own rating); local frequencies: Stone 1977.
     Needs: an own level, evidence, 100 organisation-periods with a level, more than one level given.
-    Size at .05 in the nine kinds of empty provinces of `make bench-detection`, 20 seeds each: .011 to .027.
+    Size at .05: .011 to .027 in the empty provinces of `docs/detection.md`.
     Innocent: as EVIDENCE; a level decided for a merit that no count shows.
     """
     window = Window.of(ratings, period)
@@ -340,7 +340,7 @@ def jump(ratings: Ratings, period: int) -> pd.DataFrame:
 
     Source: inflation.md; regression to the mean kept in by comparing residuals, not shares (Healy and Goldstein 1978).
     Needs: 8 rated in the period and in the one before it, 15 organisation-periods.
-    Size at .05 in the nine kinds of empty provinces of `make bench-detection`, 20 seeds each: .033 to .048.
+    Size at .05: .033 to .048 in the empty provinces of `docs/detection.md`.
     Innocent: a reform, a new leadership, a merger, a change of what is counted.
     """
     window = Window.of(ratings, period)

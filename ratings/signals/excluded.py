@@ -35,7 +35,7 @@ def excluded(ratings: Ratings, period: int) -> pd.DataFrame:
     Source: inflation.md ("worth adding"); the manipulated denominator of Campbell's law (Figlio & Getzler 2006: weak
     pupils classified out of the tested).
     Needs: `excluded`, at least 10 members, 15 organisations of a type.
-    Size at .05: .04 to .05 in 10 empty provinces each of two kinds (`benchmarks/detection.py`).
+    Size at .05: .038 to .051 in the empty provinces of `docs/detection.md`.
     Innocent: many on sick leave, newly admitted or working elsewhere (lawful reasons are to be taken off beforehand).
     """
     window = Window.of(ratings, period)

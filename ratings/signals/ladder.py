@@ -61,7 +61,7 @@ def ladder(ratings: Ratings, period: int) -> pd.DataFrame:
     `lowered`, `raised`.
     Source: inflation.md (LADDER); leniency of self- and single-source ratings, Jawahar & Williams 1997.
     Needs: 10 claims, 15 organisations, and somebody in the table whose claim was lowered (or raised).
-    Size at .05: .019 to .036 in 20 empty provinces each of eight kinds (`benchmarks/detection.py`).
+    Size at .05: .019 to .035 in the empty provinces of `docs/detection.md`.
     Innocent: modest claims; a lively discussion before the claim is written down.
     """
     counts = _counts(ratings, Window.of(ratings, period))
@@ -82,7 +82,7 @@ def unappraised(ratings: Ratings, period: int) -> pd.DataFrame:
     decisions, `observed` those without, `statistic` their share; `parameters`: `view`.
     Source: inflation.md (LADDER, "appraisal missing").
     Needs: 10 decisions on subjects or one on the organisation, 15 organisations, one decision without appraisal.
-    Size at .05: .023 to .047 in 20 empty provinces each of eight kinds (`benchmarks/detection.py`).
+    Size at .05: .021 to .070 in the empty provinces of `docs/detection.md`.
     Innocent: a column of the form left empty by the one who filled it in.
     """
     window = Window.of(ratings, period)

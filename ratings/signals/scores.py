@@ -166,7 +166,7 @@ def bunch(ratings: Ratings, period: int) -> pd.DataFrame:
     `parameters`: `cutoffs`, `placebos`, `placebo_z`.
     Source: inflation.md (BUNCH); Saez 2010; Dee, Dobbie, Jacob & Rockoff 2019 (Regents examinations).
     Needs: cut-offs, 4 scores beside one of them, 15 organisations of a type that have them.
-    Size at .05: .027 to .047 in 20 empty provinces each of eight kinds (`benchmarks/detection.py`).
+    Size at .05: .031 to .049 in the empty provinces of `docs/detection.md`.
     Innocent: a second look at those just below a cut-off that was held by the rules and written down.
     """
     window = Window.of(ratings, period)

@@ -105,7 +105,7 @@ def funnel_signal(ratings: Ratings, period: int) -> pd.DataFrame:
 
     Source: Spiegelhalter 2005, "Funnel plots for comparing institutional performance"; Anscombe 1948.
     Needs: 15 rated, 10 organisations of the type with 20 rated: the spread is learned from them.
-    Size at .05 in the nine kinds of empty provinces of `make bench-detection`, 20 seeds each: .000 to .007.
+    Size at .05: .000 to .007 in the empty provinces of `docs/detection.md`.
     Innocent: a strong or a small and well-chosen organisation; near 100% the scale saturates, so it is drawn and read,
     and takes no part in the combination.
     """

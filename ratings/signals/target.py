@@ -52,7 +52,7 @@ def target(ratings: Ratings, period: int) -> pd.DataFrame:
 
     Source: Bevan and Hood 2006, "What's measured is what matters" (ambulance times just below their target).
     Needs: a target, 10 rated in 2 of the latest 3 periods, 15 organisation-periods of the type.
-    Size at .05 in the nine kinds of empty provinces of `make bench-detection`, 20 seeds each: .035 to .052.
+    Size at .05: .010 to .028 in the empty provinces of `docs/detection.md`.
     Innocent: the same people stay and earn the same; a target set where everybody already is; few members, where one
     count above the target is nearly the only one.
     """

@@ -50,7 +50,7 @@ def uniform(ratings: Ratings, period: int) -> pd.DataFrame:
 
     Source: inflation.md (the first and the third); chi-squares too good to be true: Fisher 1936 on Mendel.
     Needs: 8 rated, 15 organisations of the type; 3 parts of two or more for the third view.
-    Size at .05 in the nine kinds of empty provinces of `make bench-detection`, 20 seeds each: .004 to .011.
+    Size at .05: .004 to .011 in the empty provinces of `docs/detection.md`.
     Innocent: a small or a young organisation where all do the same work; a cap that leaves one level for nearly all.
     """
     window = Window.of(ratings, period)
@@ -184,7 +184,7 @@ def modal(ratings: Ratings, period: int) -> pd.DataFrame:
 
     Source: inflation.md; repeated values as a mark of made-up returns: Nigrini 2012, "Benford's Law".
     Needs: 8 such parts, 3 organisations that have them.
-    Size at .05 in the nine kinds of empty provinces of `make bench-detection`, 20 seeds each: .000 to .008.
+    Size at .05: .000 to .008 in the empty provinces of `docs/detection.md`.
     Innocent: a quota set from above; parts of one and the same size. Shown, not combined.
     """
     codes = np.sort(ratings.organisations.loc[ratings.organisations["period"] == period, "organisation"].to_numpy())
