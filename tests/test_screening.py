@@ -395,7 +395,7 @@ def test_a_number_for_a_period_is_the_one_judged_and_a_text_is_its_column():
     frame = counts().rename(columns={"nam": "when"})
 
     assert screen(frame, period="when").period == 2025
-    assert screen(counts(), period=2024).period == 2024
+    assert screen(counts(), at=2024).period == 2024
 
 
 def test_where_lower_is_better_the_mirror_image_gives_the_same_answer():
