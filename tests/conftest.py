@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from orchestration import lock
-from orchestration.runs import run_job
 from orchestration.settings import PROJECT, Folders, set_environment
 from tests.provinces import lay_out
+from tests.shared import shared
 
 # A script's background job ignores SIGINT. Dagster, run in a test, would make SIGTERM the same, and what a later test
 # starts could not be ended by it.
@@ -53,21 +52,24 @@ def environment():
     os.environ.update(before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def session(tmp_path_factory) -> None:
+    shared.begin(tmp_path_factory)
+
+
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory) -> Folders:
+def whole() -> Folders:
     """A data directory in which the whole job has run once. For reading only: all tests of all workers share it."""
-    base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    folders = Folders(base / "whole")
-    with lock.hold(base / "whole.lock", "tests", wait_seconds=600):
-        if not (base / "whole.done").exists():
-            shutil.rmtree(folders.data, ignore_errors=True)
-            set_environment(lay_out(folders))
-            outcome = run_job("whole", folders)
-            assert outcome.succeeded, outcome
-            (base / "whole.done").write_text(outcome.run_id)
-    return folders
+
+    def run(data: Path) -> None:
+        from orchestration.runs import run_job
+
+        folders = Folders(data)
+        set_environment(lay_out(folders))
+        outcome = run_job("whole", folders)
+        assert outcome.succeeded, outcome
+
+    return Folders(shared.once("whole", run))
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """The structure of a province again from its lists alone, by the SQL that dbt has compiled: no dbt, no store."""
 
-import json
-from pathlib import Path
-
 import duckdb
 import pandas as pd
 from histories import Province
+from store_builder import built_by_dbt
 
 LISTS = ("stg_organisations", "stg_submissions", "stg_units", "stg_successions")
 WITHOUT_ROWS = (
@@ -28,11 +26,11 @@ CROSSWALK = ("structures", "succession_step", "organisation_crosswalk", "organis
 
 
 class Rebuilt:
-    """Tables of one province at a time; takes the SQL from beside a warehouse that dbt has built."""
+    """Tables of one province at a time, by the SQL that dbt has compiled for the warehouse it has built."""
 
-    def __init__(self, database: Path) -> None:
-        manifest = json.loads((database.parent / "target" / "manifest.json").read_text(encoding="utf-8"))
-        self.nodes = {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] != "unit_test"}
+    def __init__(self) -> None:
+        dbt = built_by_dbt()
+        self.nodes, database = dbt.nodes, dbt.database
         self.warehouse = duckdb.connect()
         self.warehouse.execute(f'attach \':memory:\' as "{database.stem}"; use "{database.stem}"')
         self.warehouse.execute("create schema seeds; create schema staging; create schema marts")

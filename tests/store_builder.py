@@ -1,20 +1,28 @@
-"""A store drawn in a test, and the warehouse that dbt builds from it."""
+"""A store drawn in a test, and the warehouse that is built from it."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 from drawing import table
 
+from orchestration.statements import Places, Statements, note
 from submissions.register.log import Event, Register
 from submissions.register.snapshots import export
 from submissions.store import CAP_EXCEPTIONS, COUNTS, SUBMISSION, UNITS, Store, form_schemas, frame_table, write_table
+from tests.odd_province import draw_odd_province
+from tests.shared import shared
 
 PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
 FIRST_ROW = 8
@@ -108,8 +116,8 @@ class DrawnStore:
         write_table(frame_table(frame, schema), self.root / folder / f"{source_hash}.parquet")
 
 
-def build_warehouse(store: Path, database: Path, *excluded: str) -> duckdb.DuckDBPyConnection:
-    """Build the warehouse of a store, without the findings, and open it for reading."""
+def dbt_build(store: Path, database: Path) -> subprocess.CompletedProcess:
+    """Let dbt build everything, with its data and unit tests, where nobody has looked for findings yet."""
     environment = {
         **os.environ,
         "THUCCHAT_STORE": str(store),
@@ -119,10 +127,96 @@ def build_warehouse(store: Path, database: Path, *excluded: str) -> duckdb.DuckD
         "DBT_LOG_PATH": str(database.parent / "logs"),
         "DO_NOT_TRACK": "1",
     }
-    folders = ["--project-dir", PROJECT, "--profiles-dir", PROJECT]
-    command = [Path(sys.executable).with_name("dbt"), "build", *folders, "--exclude", "tag:findings", *excluded]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout
+    command = [Path(sys.executable).with_name("dbt"), "build", "--project-dir", PROJECT, "--profiles-dir", PROJECT]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@dataclass(frozen=True)
+class BuiltByDbt:
+    """What dbt made of the odd province, and the statements that it ran."""
+
+    folder: Path
+
+    @property
+    def store(self) -> Path:
+        """The store that it read."""
+        return self.folder / "store 'lẻ'"
+
+    @property
+    def database(self) -> Path:
+        """The warehouse that it made."""
+        return self.folder / "odd.duckdb"
+
+    @property
+    def log(self) -> Path:
+        """What it said."""
+        return self.folder / "log.txt"
+
+    @property
+    def places(self) -> Places:
+        """Where it read and wrote."""
+        return Places(self.database, self.store, self.store / "no-findings")
+
+    @cached_property
+    def nodes(self) -> dict[str, dict[str, Any]]:
+        """Seeds, models and tests by name as dbt has parsed and compiled them."""
+        manifest = json.loads((self.folder / "target" / "manifest.json").read_text(encoding="utf-8"))
+        return {node["name"]: node for node in manifest["nodes"].values()}
+
+    @cached_property
+    def statements(self) -> Statements:
+        """The statements, in the order in which it ran them."""
+        return Statements.read(self.folder / "statements.duckdb")
+
+    def make(self) -> None:
+        """Build; what dbt finds fault with is an error."""
+        draw_odd_province(DrawnStore(self.store))
+        result = dbt_build(self.store, self.database)
+        assert result.returncode == 0, result.stdout
+        self.log.write_text(result.stdout, encoding="utf-8")
+        assert note(self.folder / "statements.duckdb", self.folder / "target", self.places)
+
+
+@cache
+def built_by_dbt() -> BuiltByDbt:
+    """The one warehouse of a session that dbt itself has built; for reading only."""
+    return BuiltByDbt(shared.once("built-by-dbt", lambda folder: BuiltByDbt(folder).make()))
+
+
+def compiled(database: Path) -> dict[str, str]:
+    """The SQL of every model and test by name, for a warehouse that `build_warehouse` has built."""
+    dbt = built_by_dbt()
+    places = Places(database, dbt.store, dbt.store)
+    return {
+        name: dbt.statements.at(places, node["compiled_code"])
+        for name, node in dbt.nodes.items()
+        if node.get("compiled_code")
+    }
+
+
+def build_warehouse(
+    store: Path, database: Path, *, tested: bool = True, only: Collection[str] = ()
+) -> duckdb.DuckDBPyConnection:
+    """Build the warehouse of a store, without the findings, and open it for reading.
+
+    By the statements that dbt ran for the odd province; that they make what dbt makes is proven in
+    ``test_dbt_alone.py``. `tested` says whether the data tests are run as well; `only` names models (each with what it
+    is made of) and tests.
+    """
+    dbt = built_by_dbt()
+    named = {node["unique_id"]: name for name, node in dbt.nodes.items()}
+    late = {unique_id for unique_id, name in named.items() if "findings" in dbt.nodes[name]["tags"]}
+    wanted = {node.unique_id: node for node in dbt.statements.nodes if not late & {node.unique_id, *node.parents}}
+    if only:
+        chosen = [node for node in wanted.values() if named[node.unique_id] in only]
+        assert {named[node.unique_id] for node in chosen} == set(only)
+        for node in chosen:  # grows as it goes
+            chosen += [wanted[name] for name in node.parents if not node.is_test and name in wanted]
+        wanted = {node.unique_id: node for node in chosen}
+    places = Places(database, store, store / "no-findings")
+    ran = dbt.statements.run(places, lambda node: node.unique_id in wanted and (tested or not node.is_test))
+    failed = [f"FAIL {one.failures} {named[one.node.unique_id]}" for one in ran if one.status == "fail"]
+    assert not failed, failed
     return duckdb.connect(str(database), read_only=True)
 
 

@@ -30,7 +30,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnec
     for name in ("units.csv", "successions.csv"):
         (folder / name).write_bytes((DEMO / name).read_bytes())
     take_in(sorted(DEMO.glob("*.xlsx")), data=folder)
-    return build_warehouse(folder / "store", folder / "warehouse.duckdb", "resource_type:unit_test")
+    return build_warehouse(folder / "store", folder / "warehouse.duckdb")
 
 
 def generated(folder: Path) -> str:

@@ -1,11 +1,6 @@
 """``dbt build`` alone: a checkout and a store are enough, findings or not."""
 
-import os
 import shutil
-import subprocess
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -15,47 +10,14 @@ from orchestration.statements import Places
 from orchestration.warehouse import logical_hash
 from ratings.outcomes import FINDING, RESULT
 from ratings.review import BUDGET, LISTED, SIGNAL
-from tests.store_builder import PROJECT, DrawnStore
+from tests.store_builder import PROJECT, BuiltByDbt, built_by_dbt, dbt_build
 from tests.test_statements import kept_of
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """A warehouse that dbt alone has built from a drawn store, where no findings were ever made."""
-    folder = tmp_path_factory.mktemp("alone")
-    store = DrawnStore(folder / "store", received_at=datetime(2025, 1, 10, tzinfo=UTC))
-    store.send(
-        "67.001",
-        2024,
-        organisations="""
-            org_code           | org_name | org_kind     | org_sector | parent_code | member_count
-            -------------------+----------+--------------+------------+-------------+-------------
-            67.001.002.000.000 | Chi bộ   | Chi bộ cơ sở | Khác       | 67.001      | 1
-        """,
-        members="""
-            member_key | cell_code          | status
-            -----------+--------------------+-----------
-            m1         | 67.001.002.000.000 | Chính thức
-        """,
-    )
-    result = dbt_build(store.root, folder / "no" / "such" / "folder", folder / "warehouse.duckdb")
-    return result, folder / "warehouse.duckdb"
-
-
-def dbt_build(store: Path, findings: Path, warehouse: Path, *selection: str) -> subprocess.CompletedProcess:
-    """Build (a selection of) the project as a user of dbt does."""
-    environment = {
-        **os.environ,
-        "THUCCHAT_STORE": str(store),
-        "THUCCHAT_FINDINGS": str(findings),
-        "THUCCHAT_WAREHOUSE": str(warehouse),
-        "DBT_TARGET_PATH": str(warehouse.parent / "target"),
-        "DBT_LOG_PATH": str(warehouse.parent / "logs"),
-        "DO_NOT_TRACK": "1",
-    }
-    command = [Path(sys.executable).with_name("dbt"), "build", "--exclude-resource-type", "unit_test", *selection]
-    command += ["--project-dir", PROJECT, "--profiles-dir", PROJECT]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+def built() -> BuiltByDbt:
+    """What dbt alone has built from a drawn store, where no findings were ever made."""
+    return built_by_dbt()
 
 
 LANDED = {path.stem for path in (PROJECT / "models" / "marts" / "findings").glob("*.sql")}
@@ -63,16 +25,13 @@ LANDED = {path.stem for path in (PROJECT / "models" / "marts" / "findings").glob
 
 
 def test_dbt_builds_everything_from_a_store_without_findings(built):
-    result, _ = built
-
-    assert result.returncode == 0, result.stdout
-    assert "ERROR=0 SKIP=0" in result.stdout
+    assert "ERROR=0 SKIP=0" in built.log.read_text(encoding="utf-8")
+    assert not built.places.findings.exists()
 
 
 def test_the_tables_of_findings_are_there_and_empty(built):
-    _, path = built
-    with duckdb.connect(str(path), read_only=True) as connection:
-        assert connection.execute("select count(*) from marts.fct_member").fetchone() == (1,)
+    with duckdb.connect(str(built.database), read_only=True) as connection:
+        assert connection.execute("select count(*) from marts.fct_member").fetchone() != (0,)
         for table in sorted(LANDED):
             assert connection.execute(f"select count(*) from marts.{table}").fetchone() == (0,)
 
@@ -88,31 +47,38 @@ def listed(level: str, code: str) -> dict[str, object]:
 
 
 def test_contradictions_of_an_organisation_and_of_all_below_it_stand_beside_its_reasons(built, tmp_path):
-    _, path = built
     landed = tmp_path / "findings"
     landed.mkdir()
     found = {"year": 2024, "severity": "error", "subject_kind": "organisation", "unit_code": "67.001"}
     findings = [
-        found | {"finding_id": "f1", "rule_id": "R10", "org_code": "67.001.002.000.000", "found_last_year": True},
-        found | {"finding_id": "f2", "rule_id": "R10", "org_code": "67.001.002.000.000"},
+        found | {"finding_id": "f1", "rule_id": "R10", "org_code": "G1", "found_last_year": True},
+        found | {"finding_id": "f2", "rule_id": "R10", "org_code": "G1"},
         found | {"finding_id": "f3", "rule_id": "R30", "org_code": None, "subject_kind": "unit"},
     ]
     rows = {
         "findings": (findings, FINDING),
         "rule_results": ([], RESULT),
         "signals": ([], SIGNAL),
-        "review_list": ([listed("grassroots", "67.001.002.000.000"), listed("unit", "67.001")], LISTED),
+        "review_list": ([listed("grassroots", "G1"), listed("unit", "67.001")], LISTED),
         "review_budgets": ([], BUDGET),
     }
     for name, (drawn, columns) in rows.items():
         frame = pd.DataFrame(drawn, columns=list(columns)).astype(columns)
         frame.to_parquet(landed / f"{name}.parquet", index=False)
-    shutil.copy(path, tmp_path / path.name)
+    shutil.copy(built.database, tmp_path)
 
-    result = dbt_build(path.parent / "store", landed, tmp_path / path.name, "--select", "tag:findings")
+    result = dbt_build(
+        built.store,
+        landed,
+        tmp_path / built.database.name,
+        "--select",
+        "tag:findings",
+        "--exclude-resource-type",
+        "unit_test",
+    )
 
     assert result.returncode == 0, result.stdout
-    with duckdb.connect(str(tmp_path / path.name), read_only=True) as connection:
+    with duckdb.connect(str(tmp_path / built.database.name), read_only=True) as connection:
         beside = "select organisation_level, contradictions, contradiction_rules from marts.mart_review_list order by 1"
         assert connection.execute(beside).fetchall() == [("grassroots", 2, "R10"), ("unit", 3, "R10, R30")]
         again = "select finding_id, found_last_year from marts.fct_finding order by 1"
@@ -126,15 +92,14 @@ def test_dbt_needs_no_variable_and_no_folder_beside_the_store():
 
 
 def test_the_statements_that_dbt_ran_for_another_province_make_the_tables_that_it_makes_here(built, whole, tmp_path):
-    _, path = built
     kept = kept_of(whole)
     late = {node.unique_id for node in kept.nodes if LANDED & set(node.unique_id.split("."))}
     late |= {node.unique_id for node in kept.nodes if late & set(node.parents)}  # here nobody has looked for findings
-    places = Places(tmp_path / "again.duckdb", path.parent / "store", tmp_path)
+    places = Places(tmp_path / "again.duckdb", built.store, tmp_path)
 
     ran = kept.run(places, lambda node: node.unique_id not in late)
 
     assert {one.status for one in ran} <= {"success", "pass", "warn"}
-    alone, again = logical_hash(path), logical_hash(places.database)
+    alone, again = logical_hash(built.database), logical_hash(places.database)
     assert again == {name: told for name, told in alone.items() if name in again}
     assert {name.split(".")[-1] for name in alone.keys() - again.keys()} == LANDED

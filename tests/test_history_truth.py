@@ -1,7 +1,5 @@
 """The warehouse of generated provinces against their truth, property by property."""
 
-import os
-import shutil
 from collections import defaultdict
 from datetime import date
 from fractions import Fraction
@@ -16,9 +14,6 @@ from rebuilding import CROSSWALK, DIMENSIONS, Rebuilt
 from reorganisations import provinces
 from store_builder import FIRST_ROW, build_warehouse
 
-from orchestration import lock
-
-NO_TESTS = ("resource_type:test", "resource_type:unit_test")
 FACTS = {
     "members": "fct_member",
     "member_assessments": "fct_member_assessment",
@@ -51,18 +46,10 @@ def province() -> Province:
 
 @pytest.fixture(scope="module")
 def database(province, tmp_path_factory) -> Path:
-    """The warehouse of that province, built once for all workers."""
-    base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    folder = base / "histories"
-    with lock.hold(base / "histories.lock", "tests", wait_seconds=280):
-        if not (folder / "done").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            province.write_store(folder / "store")
-            build_warehouse(folder / "store", folder / "histories.duckdb", *NO_TESTS).close()
-            (folder / "done").touch()
+    """The warehouse of that province."""
+    folder = tmp_path_factory.mktemp("histories")
+    province.write_store(folder / "store")
+    build_warehouse(folder / "store", folder / "histories.duckdb", tested=False).close()
     return folder / "histories.duckdb"
 
 
@@ -284,8 +271,8 @@ def test_the_bridge_leads_from_every_reported_number_to_every_restated_one(wareh
 
 
 @pytest.fixture(scope="module")
-def rebuilt(database) -> Rebuilt:
-    return Rebuilt(database)
+def rebuilt() -> Rebuilt:
+    return Rebuilt()
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)

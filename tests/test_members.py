@@ -220,10 +220,6 @@ DRAWN = (
 """What knows members; built with all it is made of, and without tests that ask for more."""
 
 
-def only(*nodes: str) -> tuple[str, ...]:
-    return "--select", *nodes, "--indirect-selection", "empty", "--exclude-resource-type", "unit_test"
-
-
 def draw_member_with_two_keys(root: Path) -> DrawnStore:
     """Listed as a1 in 2022 and 2023, as b2 in 2024; c3 beside."""
     store = DrawnStore(root)
@@ -288,9 +284,7 @@ def joined(tmp_path_factory) -> duckdb.DuckDBPyConnection:
     folder = tmp_path_factory.mktemp("joined")
     store = draw_member_with_two_keys(folder / "store")
     decide(store, *KEYS)
-    with build_warehouse(
-        folder / "store", folder / "joined.duckdb", *only(*(f"+{name}" for name in DRAWN))
-    ) as warehouse:
+    with build_warehouse(folder / "store", folder / "joined.duckdb", only=DRAWN, tested=False) as warehouse:
         yield warehouse
 
 
@@ -371,13 +365,13 @@ def test_a_correction_that_lists_both_keys_stops_the_build_by_name(tmp_path):
         """,
     )
 
-    check = only("+stg_members", "member_statuses", "assert_identities_are_one_person")
+    check = ("stg_members", "member_statuses", "assert_identities_are_one_person")
     with pytest.raises(AssertionError, match="FAIL 1 assert_identities_are_one_person"):
-        build_warehouse(tmp_path / "store", tmp_path / "clash.duckdb", *check)
+        build_warehouse(tmp_path / "store", tmp_path / "clash.duckdb", only=check)
 
     undo(store.register, *KEYS, by="Ban Tổ chức", reason="hai người")
     store.tell()
-    build_warehouse(tmp_path / "store", tmp_path / "clash.duckdb", *check).close()
+    build_warehouse(tmp_path / "store", tmp_path / "apart.duckdb", only=check).close()
 
 
 def test_an_older_store_gets_an_empty_list_of_identities(tmp_path):

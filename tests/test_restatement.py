@@ -1,6 +1,5 @@
 """Figures by the structure of another day: nothing lost, nothing twice, nothing guessed."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import store_builder
 from histories import Province, reorganised
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -56,9 +56,8 @@ def warehouse(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.fixture(scope="module")
 def compiled(folder: Path) -> dict[str, str]:
     """The SQL of the models and of the tests, as dbt has run it."""
-    manifest = json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8"))
-    nodes = {node["name"]: node["compiled_code"] for node in manifest["nodes"].values() if node.get("compiled_code")}
-    return {name: sql for name, sql in nodes.items() if name in MODELS or name.startswith("assert_")}
+    told = store_builder.compiled(folder / "warehouse.duckdb")
+    return {name: sql for name, sql in told.items() if name in MODELS or name.startswith("assert_")}
 
 
 @contextmanager

@@ -12,7 +12,6 @@ import pikepdf
 import pytest
 from report_builders import NAMES, province
 from store_builder import DrawnStore, build_warehouse
-from test_warehouse_sql import NO_TESTS, draw_odd_province
 
 from orchestration.settings import Folders
 from orchestration.trace import TraceError, tracing
@@ -22,6 +21,7 @@ from reports.sources import sources
 from submissions.form_set import load_form_sets
 from submissions.store import Store
 from submissions.values import shown
+from tests.odd_province import draw_odd_province
 
 KEYS = {"formula", "set", "where", "pick", "value", "cells", "of", "each", "part", "by", "cases", "beside", "kept"}
 """What a mart may say of how a figure is found again."""
@@ -34,7 +34,7 @@ def odd(tmp_path_factory) -> Folders:
     """The odd province of the warehouse's tests, drawn: no files, but held-back rows, a circle, gaps."""
     folders = Folders(tmp_path_factory.mktemp("odd"))
     draw_odd_province(DrawnStore(folders.store))
-    build_warehouse(folders.store, folders.published, *NO_TESTS).close()
+    build_warehouse(folders.store, folders.published, tested=False).close()
     return folders
 
 

@@ -16,8 +16,6 @@ from orchestration.settings import Folders
 from orchestration.trace import tracing
 from submissions.store import SUCCESSIONS, frame_table, write_table
 
-NO_TESTS = ("resource_type:test", "resource_type:unit_test")
-
 
 def draw_organisations(store: DrawnStore) -> None:
     """Three years of Huyện Một, two of Huyện Hai, which was silent between; Huyện Ba never sent, Huyện Tư was to end."""
@@ -283,13 +281,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def organisations(folder: Path) -> duckdb.DuckDBPyConnection:
     draw_organisations(DrawnStore(folder / "store"))
-    return build_warehouse(folder / "store", folder / "organisations.duckdb", "resource_type:unit_test")
+    return build_warehouse(folder / "store", folder / "organisations.duckdb")
 
 
 @pytest.fixture(scope="module")
 def members(folder: Path) -> duckdb.DuckDBPyConnection:
     draw_members(DrawnStore(folder / "members"))
-    return build_warehouse(folder / "members", folder / "members.duckdb", "resource_type:unit_test")
+    return build_warehouse(folder / "members", folder / "members.duckdb")
 
 
 def test_every_figure_of_every_version_is_found_again_from_what_was_reported(folder, organisations):
@@ -627,7 +625,7 @@ class TestMembers:
 
 def test_a_province_that_sent_nothing_is_the_province_alone(folder):
     DrawnStore(folder / "empty")
-    empty = build_warehouse(folder / "empty", folder / "empty.duckdb", *NO_TESTS)
+    empty = build_warehouse(folder / "empty", folder / "empty.duckdb", tested=False)
     assert drawn(empty, "select organisation_key, organisation_level, valid_to from marts.dim_organisation") == (
         "ALL | province |"
     )

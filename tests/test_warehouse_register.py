@@ -180,9 +180,7 @@ def test_what_the_register_was_not_told_of_waits(store, tmp_path):
     for path, content in before.items():
         path.write_bytes(content)
 
-    warehouse = build_warehouse(
-        tmp_path / "store", tmp_path / "untold.duckdb", "resource_type:test", "resource_type:unit_test"
-    )
+    warehouse = build_warehouse(tmp_path / "store", tmp_path / "untold.duckdb", tested=False)
 
     assert rows(warehouse, "select sent_no, state, is_in_force from marts.fct_submission order by all") == [
         (1, "accepted", True),
