@@ -1,15 +1,20 @@
 """Fixtures of the whole path: one real province of one unit, run once and read by many."""
 
+import contextlib
+import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import MutableMapping
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from orchestration.command import main
 from orchestration.settings import PROJECT, Folders, set_environment
 from tests.provinces import lay_out
 from tests.shared import shared
@@ -20,27 +25,39 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-MADE_ONCE = {
-    f"tests/test_{name}.py"
-    for name in (
-        "crosswalk", "dbt_alone", "detection", "dictionary", "field_check_measured", "field_check_warehouse",
-        "history_truth", "packs", "restatement", "sources", "templates", "templates_libreoffice", "trace",
-        "warehouse_history", "warehouse_register", "warehouse_sql",
-    )
-}  # fmt: skip
-"""Files whose tests share something that takes long to make."""
+LONGEST_FIRST = (
+    # What dbt builds, what the whole job builds, and what waits for neither: workers that begin together do not wait.
+    "warehouse_history", "trace", "sources", "templates_libreoffice",
+    "restatement", "history_truth", "builds", "command", "contradictions", "orchestration", "orchestration_warehouse",
+    "orchestration_automation", "orchestration_inbox", "detection", "dictionary", "templates", "packs", "backlog",
+    "intake_commands", "charts", "crosswalk", "field_check_measured", "field_check_warehouse", "review_marts",
+)  # fmt: skip
+"""Files that take long, in the order in which they begin; all others fill the gaps that they leave."""
+
+SPREAD = ("builds", "command", "orchestration", "orchestration_automation", "orchestration_warehouse")
+"""Files of which several tests take long and share nothing of their own: any worker takes any of their tests."""
 
 
 class Scheduling(LoadScopeScheduling):
-    """One worker takes all tests of such a file, and first of all; others go wherever there is room."""
+    """One worker takes all tests of a file, in the order of collection; what a file's tests share is made once."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", 1)[0]
-        return file if file in MADE_ONCE else nodeid
+        return nodeid if _name(Path(file)) in SPREAD else file
 
 
 def pytest_xdist_make_scheduler(config, log):
+    config.option.loadscopereorder = False
     return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(_name(item.path), len(places)))
+
+
+def _name(file: Path) -> str:
+    return file.stem.removeprefix("test_")
 
 
 @pytest.fixture(autouse=True)
@@ -103,19 +120,50 @@ def _copy_or_link(whole: Folders):
 
 @pytest.fixture
 def thucchat():
+    """Run the command in this process, from its words to its exit code: another one would import everything again."""
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess:
+        words = ["thucchat", *map(str, arguments)]
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n", write_through=True) for _ in range(2)]
+        code = None
+        with (
+            mock.patch.dict(os.environ),
+            mock.patch.object(sys, "argv", words),
+            contextlib.redirect_stdout(streams[0]),
+            contextlib.redirect_stderr(streams[1]),
+            contextlib.chdir(PROJECT),
+        ):
+            try:
+                _forget_places(os.environ)
+                main()
+            except SystemExit as end:
+                code = end.code
+        told, complained = (stream.buffer.getvalue().decode("utf-8") for stream in streams)
+        return subprocess.CompletedProcess(words, code or 0, told, complained)
+
+    return run
+
+
+@pytest.fixture
+def process():
     """Run the command as a user does: a process of its own."""
 
     def run(*arguments: str | Path, **options) -> subprocess.CompletedProcess:
-        # Tests that work on a data directory in this process leave its place in the environment.
-        own = {key: value for key, value in os.environ.items() if not key.startswith(("THUCCHAT_", "DAGSTER_HOME"))}
-        options = {"env": own, **options}
+        own = dict(os.environ)
+        _forget_places(own)
         return subprocess.run(
             [sys.executable, "-m", "orchestration.command", *map(str, arguments)],
             capture_output=True,
             encoding="utf-8",
             cwd=PROJECT,
             check=False,
-            **options,
+            **{"env": own, **options},
         )
 
     return run
+
+
+def _forget_places(environment: MutableMapping[str, str]) -> None:
+    """Tests that work on a data directory in this process leave its place in the environment."""
+    for key in [key for key in environment if key.startswith(("THUCCHAT_", "DAGSTER_HOME"))]:
+        del environment[key]

@@ -814,8 +814,11 @@ class TestResults:
 class TestJudgedAgain:
     """Years judged by another regime than their own."""
 
-    def judge(self, regime, **drawn):
-        return find_contradictions(marts(**drawn), load_rules(), regime=regime)
+    def judge(self, regime, *rule_ids, **drawn):
+        """Findings and results of these rules; without any, of all."""
+        rules = load_rules()
+        chosen = [rule for rule in rules.rules if not rule_ids or rule.id in rule_ids]
+        return find_contradictions(marts(**drawn), rules.model_copy(update={"rules": chosen}), regime=regime)
 
     def test_a_year_judged_again_by_its_own_regime_comes_to_the_same(self):
         drawn = {"discipline_case": case(2025), "fct_member_assessment": rating(2025, "HTT")}
@@ -835,7 +838,7 @@ class TestJudgedAgain:
         self, regime, severities
     ):
         found = self.judge(
-            regime, discipline_case=case(2025, duty="false"), fct_member_assessment=rating(2025, "HTT")
+            regime, "R01", discipline_case=case(2025, duty="false"), fct_member_assessment=rating(2025, "HTT")
         ).findings
 
         assert found["severity"].tolist() == severities
@@ -845,14 +848,14 @@ class TestJudgedAgain:
     def test_by_a_regulation_that_is_not_confirmed_a_contradiction_is_a_warning(self):
         drawn = {"discipline_case": case(2022), "fct_member_assessment": rating(2022, "HTT")}
 
-        assert self.judge(None, **drawn).findings["severity"].tolist() == ["error"]
-        assert self.judge("QD124", **drawn).findings["severity"].tolist() == ["warning"]
+        assert self.judge(None, "R01", **drawn).findings["severity"].tolist() == ["error"]
+        assert self.judge("QD124", "R01", **drawn).findings["severity"].tolist() == ["warning"]
 
     def test_what_the_forms_of_a_year_do_not_carry_is_not_checked_by_a_later_regulation(self):
         excellent = pd.DataFrame(
             {"record_id": ["b1"], "year": 2022, "unit_code": UNIT, "org_code": "67.001.001", "final_level": "XS"}
         )
-        again = self.judge("QD366", fct_organisation_assessment=excellent)
+        again = self.judge("QD366", "R10", fct_organisation_assessment=excellent)
         result = again.results.set_index(["rule_id", "year"]).loc[("R10", 2022)]
 
         assert (result["found"], result["not_checked"]) == (0, 1)
@@ -867,11 +870,11 @@ class TestJudgedAgain:
             """),
         }
 
-        assert self.judge(None, **drawn).findings["rule_id"].tolist() == ["R16"]
-        assert self.judge("QD366", **drawn).findings.empty
+        assert self.judge(None, "R16", **drawn).findings["rule_id"].tolist() == ["R16"]
+        assert self.judge("QD366", "R16", **drawn).findings.empty
 
     def test_a_finding_of_a_judgement_again_has_another_id(self):
         drawn = {"discipline_case": case(2025), "fct_member_assessment": rating(2025, "HTT")}
-        ids = [self.judge(regime, **drawn).findings.at[0, "finding_id"] for regime in (None, "QD366", "QD132")]
+        ids = [self.judge(regime, "R01", **drawn).findings.at[0, "finding_id"] for regime in (None, "QD366", "QD132")]
 
         assert len({*ids}) == 3

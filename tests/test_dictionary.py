@@ -5,11 +5,14 @@ import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
+from click.testing import CliRunner, Result
 
 from orchestration import dictionary
+from orchestration.command import cli
 from orchestration.settings import Folders
 from reports.packs import PACKS
 from submissions.form_set import load_form_sets
@@ -39,14 +42,18 @@ class Loads(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory) -> Path:
+def command(tmp_path_factory) -> tuple[Result, Path]:
+    """What the command answers in an empty data directory, and where that lies."""
+    data = tmp_path_factory.mktemp("từ điển")
+    with mock.patch.dict(os.environ):
+        return CliRunner().invoke(cli, ["--data", str(data), "docs"]), data
+
+
+@pytest.fixture(scope="module")
+def pages(command) -> Path:
     """The dictionary of an empty data directory: it tells of the code, not of what was sent."""
-    before = dict(os.environ)
-    folder = tmp_path_factory.mktemp("từ điển")
-    first = dictionary.write(Folders(folder / "data"), folder / "docs")
-    assert first == folder / "docs" / "index.html"
-    assert dict(os.environ) == before
-    return folder / "docs"
+    _, data = command
+    return data / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -119,16 +126,18 @@ def test_the_exposures_are_those_of_the_packs_as_they_are_now():
         assert len([one for one in told if one.startswith(f"{name}__")]) == len(pack.charts)
 
 
-def test_the_command_writes_the_dictionary_into_the_data_directory(thucchat, tmp_path):
-    result = thucchat("--data", tmp_path, "docs")
+def test_the_command_writes_the_dictionary_into_the_data_directory(command):
+    result, data = command
 
-    assert result.returncode == 0, result.stderr
-    assert str(tmp_path / "docs" / "index.html") in result.stdout
-    assert (tmp_path / "docs" / "kho.html").stat().st_size > 100_000
+    assert result.exit_code == 0, result.output
+    assert str(data / "docs" / "index.html") in result.stdout
+    assert (data / "docs" / "kho.html").stat().st_size > 100_000
 
 
 def test_a_project_that_dbt_cannot_read_is_told_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(dictionary, "DBT", tmp_path)
+    before = dict(os.environ)
     with pytest.raises(dictionary.ProblemError, match="dbt không lập được từ điển"):
         dictionary.write(Folders(tmp_path / "data"), tmp_path / "docs")
     assert not (tmp_path / "docs").exists()
+    assert dict(os.environ) == before
