@@ -34,7 +34,7 @@ LONGEST_FIRST = (
 )  # fmt: skip
 """Files that take long, in the order in which they begin; all others fill the gaps that they leave."""
 
-SPREAD = ("builds", "command", "orchestration", "orchestration_automation", "orchestration_warehouse")
+SPREAD = ("builds", "command")
 """Files of which several tests take long and share nothing of their own: any worker takes any of their tests."""
 
 

@@ -116,18 +116,19 @@ class DrawnStore:
         write_table(frame_table(frame, schema), self.root / folder / f"{source_hash}.parquet")
 
 
-def dbt_build(store: Path, database: Path) -> subprocess.CompletedProcess:
-    """Let dbt build everything, with its data and unit tests, where nobody has looked for findings yet."""
+def dbt_build(store: Path, findings: Path, warehouse: Path, *selection: str) -> subprocess.CompletedProcess:
+    """Build (a selection of) the project as a user of dbt does, with its data and unit tests."""
     environment = {
         **os.environ,
         "THUCCHAT_STORE": str(store),
-        "THUCCHAT_FINDINGS": str(store / "no-findings"),
-        "THUCCHAT_WAREHOUSE": str(database),
-        "DBT_TARGET_PATH": str(database.parent / "target"),
-        "DBT_LOG_PATH": str(database.parent / "logs"),
+        "THUCCHAT_FINDINGS": str(findings),
+        "THUCCHAT_WAREHOUSE": str(warehouse),
+        "DBT_TARGET_PATH": str(warehouse.parent / "target"),
+        "DBT_LOG_PATH": str(warehouse.parent / "logs"),
         "DO_NOT_TRACK": "1",
     }
-    command = [Path(sys.executable).with_name("dbt"), "build", "--project-dir", PROJECT, "--profiles-dir", PROJECT]
+    command = [Path(sys.executable).with_name("dbt"), "build", *selection]
+    command += ["--project-dir", PROJECT, "--profiles-dir", PROJECT]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -169,9 +170,9 @@ class BuiltByDbt:
         return Statements.read(self.folder / "statements.duckdb")
 
     def make(self) -> None:
-        """Build; what dbt finds fault with is an error."""
+        """Build, where nobody has looked for findings yet; what dbt finds fault with is an error."""
         draw_odd_province(DrawnStore(self.store))
-        result = dbt_build(self.store, self.database)
+        result = dbt_build(self.store, self.places.findings, self.database)
         assert result.returncode == 0, result.stdout
         self.log.write_text(result.stdout, encoding="utf-8")
         assert note(self.folder / "statements.duckdb", self.folder / "target", self.places)
