@@ -159,10 +159,14 @@ class BuiltByDbt:
         return Places(self.database, self.store, self.store / "no-findings")
 
     @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """The project as dbt has read it."""
+        return json.loads((self.folder / "target" / "manifest.json").read_text(encoding="utf-8"))
+
+    @cached_property
     def nodes(self) -> dict[str, dict[str, Any]]:
         """Seeds, models and tests by name as dbt has parsed and compiled them."""
-        manifest = json.loads((self.folder / "target" / "manifest.json").read_text(encoding="utf-8"))
-        return {node["name"]: node for node in manifest["nodes"].values()}
+        return {node["name"]: node for node in self.manifest["nodes"].values()}
 
     @cached_property
     def statements(self) -> Statements:
