@@ -123,12 +123,15 @@ def thucchat():
     """Run the command in this process, from its words to its exit code: another one would import everything again."""
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess:
+        from orchestration import terminal
+
         words = ["thucchat", *map(str, arguments)]
         streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n", write_through=True) for _ in range(2)]
         code = None
         with (
             mock.patch.dict(os.environ),
             mock.patch.object(sys, "argv", words),
+            mock.patch.object(terminal, "console", type(terminal.console)(highlight=False, width=150)),
             contextlib.redirect_stdout(streams[0]),
             contextlib.redirect_stderr(streams[1]),
             contextlib.chdir(PROJECT),
