@@ -137,9 +137,20 @@ def set_environment(folders: Folders) -> None:
         os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", "")])
 
 
+LARGE_STORE_BYTES = 100_000_000
+"""Of Parquet: some twenty provinces' years. Beyond it a node needs the memory that four would share."""
+
+
+def nodes_at_a_time(store: Path) -> int:
+    """How many nodes of the dbt project run side by side; one where each takes much memory, or they spill to disk."""
+    stored = sum(path.stat().st_size for path in store.glob("forms/*/*.parquet"))
+    return 1 if stored > LARGE_STORE_BYTES else 4
+
+
 def dbt_environment(folders: Folders, warehouse: Path) -> dict[str, str]:
-    """What tells dbt which store to read and which file to write."""
+    """What tells dbt which store to read, which file to write, and how many nodes to run side by side."""
     return {
+        "THUCCHAT_DBT_THREADS": str(nodes_at_a_time(folders.store)),
         "THUCCHAT_STORE": str(folders.store),
         "THUCCHAT_FINDINGS": str(folders.findings),
         "THUCCHAT_WAREHOUSE": str(warehouse),

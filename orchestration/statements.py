@@ -18,10 +18,10 @@ from typing import Any, Self
 
 import duckdb
 
+from orchestration.settings import nodes_at_a_time
+
 DATA = frozenset({"sendings", "register", "lists"})
 """Kinds of a build's inputs that are data; the statements depend on all others."""
-
-WORKERS = 4
 
 KEPT = 3
 """States of the code whose statements are kept."""
@@ -114,15 +114,16 @@ class Statements:
         """
         chosen = {node.unique_id: node for node in self.nodes if wanted(node)}
         models = {name: node for name, node in chosen.items() if not node.is_test}
+        workers = nodes_at_a_time(places.store)
         with duckdb.connect(str(places.database), config=SETTINGS) as connection:
             connection.execute(f"attach {_quoted(self.path)} as kept (read_only)")
             for schema in sorted({node.relation.split(".")[0] for node in models.values()}):
                 connection.execute(f"create schema if not exists {schema}")
-            ran = list(_in_order(models, partial(self._make, connection, places)))
+            ran = list(_in_order(models, partial(self._make, connection, places), workers))
         on_made()
         with duckdb.connect(str(places.database), read_only=True, config=SETTINGS) as connection:
             tests = {name: node for name, node in chosen.items() if node.is_test}
-            return ran + list(_in_order(tests, partial(self._test, connection, places)))
+            return ran + list(_in_order(tests, partial(self._test, connection, places), workers))
 
     def _make(self, connection: duckdb.DuckDBPyConnection, places: Places, node: Node) -> Ran:
         start = perf_counter()
@@ -148,7 +149,7 @@ class Statements:
 
 
 SETTINGS = {
-    "threads": WORKERS,
+    "threads": 4,
     "preserve_insertion_order": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -157,13 +158,13 @@ SETTINGS = {
 """As in ``profiles.yml``."""
 
 
-def _in_order(nodes: Mapping[str, Node], run: Callable[[Node], Ran]) -> Iterator[Ran]:
+def _in_order(nodes: Mapping[str, Node], run: Callable[[Node], Ran], workers: int) -> Iterator[Ran]:
     """Several nodes at a time, each after those of its parents that are among them."""
     order = TopologicalSorter(
         {name: [parent for parent in node.parents if parent in nodes] for name, node in nodes.items()}
     )
     order.prepare()
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         running: dict[Future[Ran], str] = {}
         while order.is_active():
             running |= {pool.submit(run, nodes[name]): name for name in order.get_ready()}

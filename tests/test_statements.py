@@ -13,7 +13,7 @@ from orchestration import statements
 from orchestration.instance import open_instance
 from orchestration.manifests import manifest_of
 from orchestration.runs import run_job
-from orchestration.settings import Folders
+from orchestration.settings import LARGE_STORE_BYTES, Folders, dbt_environment, nodes_at_a_time
 from orchestration.statements import Node, Places, Statements
 from orchestration.warehouse import logical_hash, published_build
 
@@ -157,3 +157,16 @@ def kept_of(folders: Folders) -> Statements:
     """The statements that the run in `folders` kept."""
     (path,) = (folders.dagster / "statements").iterdir()
     return Statements.read(path)
+
+
+@pytest.mark.parametrize(("more", "at_a_time"), [(0, 4), (1, 1)])
+def test_nodes_of_a_large_store_run_one_after_the_other(tmp_path, more, at_a_time):
+    """Four side by side spill what each alone has room for."""
+    folders = Folders(tmp_path)
+    form = folders.store / "forms" / "members" / "all.parquet"
+    form.parent.mkdir(parents=True)
+    with form.open("wb") as file:
+        file.truncate(LARGE_STORE_BYTES + more)
+
+    assert nodes_at_a_time(folders.store) == at_a_time
+    assert dbt_environment(folders, tmp_path / "warehouse.duckdb")["THUCCHAT_DBT_THREADS"] == str(at_a_time)
