@@ -265,7 +265,7 @@ BODY = {
 }
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS - OF_A_BUILD - OF_MEMBERS - {"explained", "heading_adopted", "returned"}))
+@pytest.mark.parametrize("kind", sorted(KINDS - OF_A_BUILD - OF_MEMBERS - {"explained", "field_check_drawn", "heading_adopted", "returned"}))
 def test_every_change_of_state_of_a_unit_gives_a_receipt_in_vietnamese(register, folders, kind):
     register.append([event(kind, **BODY)])
 
