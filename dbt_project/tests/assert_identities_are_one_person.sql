@@ -14,9 +14,16 @@ with listed as (
 ),
 
 -- Only of these can two keys be one: counting the distinct keys of everybody costs a table per member.
+confirmed as (
+    select distinct member_key
+    from listed
+    where member_key <> member_key_as_sent
+),
+
 resolved as (
-    select * from listed
-    where member_key in (select member_key from listed where member_key <> member_key_as_sent)
+    select listed.*
+    from listed
+    inner join confirmed on listed.member_key = confirmed.member_key
 ),
 
 doubled as (
