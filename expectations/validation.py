@@ -23,6 +23,9 @@ FILLED = ("ExpectColumnValuesToNotBeNull", "ExpectFilledWhen")
 NUMBER = "number"
 """Under this an expectation's place in its suite goes along, because results come in an order of their own."""
 
+COUNTED = {"result_format": "BASIC", "partial_unexpected_count": 0}
+"""How many rows do not meet an expectation, and none of their values."""
+
 
 class SuiteError(ValueError):
     """A suite that was not written with care: each expectation needs a severity and a description."""
@@ -52,7 +55,7 @@ def _judge(
     if not numbered:
         return {}
     at_once = gx.ExpectationSuite(name=suite.name, expectations=numbered)
-    results = _batch(frame, suite.name).validate(at_once, result_format="BOOLEAN_ONLY").results
+    results = _batch(frame, suite.name).validate(at_once, result_format=COUNTED).results
     return {result.expectation_config.meta[NUMBER]: result for result in results}
 
 
@@ -85,6 +88,7 @@ def _outcome(
             could_run, reason = False, f"Không chạy được: {error}."
         else:
             status = "passed" if result.success else "failed"
+            reason = None if result.success else _how_many(result)
     return Outcome(
         expectation=type(expectation).__name__,
         columns=columns,
@@ -94,6 +98,12 @@ def _outcome(
         reason=reason,
         could_run=could_run,
     )
+
+
+def _how_many(result: ExpectationValidationResult) -> str | None:
+    """In how many rows of the table an expectation is not met, where it asks something of rows."""
+    rows = result.result.get("unexpected_count")
+    return None if rows is None else f"{rows:,} dòng.".replace(",", ".")
 
 
 def _columns(expectation: Expectation) -> tuple[str, ...]:

@@ -196,7 +196,9 @@ def report(folders: Folders, year: int | None, csv_path: Path | None, as_json: b
         rows = {"draws": _records(province), "indicators": _records(precision)}
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
     elif province.empty:
-        _say("Chưa có mẫu thẩm định lại nào trong kho công bố. Rút mẫu: thucchat field-check draw, rồi thucchat build.")
+        of_year = "" if year is None else f" của năm {year}"
+        told = f"Chưa có mẫu thẩm định lại nào{of_year} trong kho công bố."
+        _say(f"{told} Rút mẫu: thucchat field-check draw, rồi thucchat build.")
     else:
         _show(province, precision)
 

@@ -105,7 +105,7 @@ class TestValidate:
             frame, one(gxe.ExpectColumnValuesToBeUnique(column="a", severity="warning", description="Khóa."))
         )
 
-        assert result.status == "failed"
+        assert (result.status, result.outcomes[0].reason) == ("failed", "2 dòng.")
         assert "670001945856" not in repr(result)
 
     @pytest.mark.parametrize("values", [[], [None, None]])

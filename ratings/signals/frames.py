@@ -32,7 +32,7 @@ that the signal's docstring names, `n` is what was counted, `peers` how many wer
 object with what the sentence needs beyond."""
 
 REASONS = {
-    "too_small": "có quá ít đối tượng được xếp loại",
+    "too_small": "có quá ít đối tượng để kiểm tra",
     "too_few_peers": "có quá ít tổ chức cùng loại để so sánh",
     "no_variance": "mọi tổ chức cùng loại đều giống nhau",
     "no_evidence": "không có số liệu công việc để đối chiếu",

@@ -90,7 +90,7 @@ def annotate(original: bytes, issues: pd.DataFrame, about: Returned, source: Sou
 
 def stem(about: Returned) -> str:
     """A file name of codes alone: the unit's own file name may hold a person's name."""
-    unit = about.unit_code or ("so-ky-luat" if about.state == "accepted" else "khong-ro")
+    unit = about.unit_code or about.form_version or "khong-ro"
     year = "" if about.year is None else f"_{about.year}"
     number = "" if about.sent_no is None else f"_lan{about.sent_no}"
     return f"{re.sub(r'[^A-Za-z0-9.-]', '-', unit)[:40]}{year}{number}_{about.source_hash[:8]}"
