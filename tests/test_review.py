@@ -1,5 +1,7 @@
 """Signals of a whole province: from marts to ratings, from ratings to the list, its words and its budget."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,9 +9,11 @@ import pytest
 from ratings import review as module
 from ratings.combination import LISTED
 from ratings.marts import MissingInput
+from ratings.reasons import tell
 from ratings.review import review
 from ratings.rules import load_rules
 from ratings.signals.battery import FAMILY_OF, SIGNALS
+from ratings.signals.frames import Scale
 from ratings.signals.province import EVIDENCE, province, scale_of
 from ratings.tables import read_tables
 from tests.review_builders import LAST_YEAR, drawn, shuffled
@@ -377,3 +381,19 @@ def test_figures_are_kept_to_digits_that_no_order_of_adding_reaches():
 
     found = module.significant(values)
     np.testing.assert_allclose(found, [0.3, 3.333333e-13, 1.0, np.nan], rtol=1e-15)
+
+
+def test_a_reason_says_nothing_of_what_is_usual_where_no_number_is_known():
+    """UNIFORM: too many good everywhere speaks without a count of the commonest level."""
+    row = {"organisation": "A", "period": 2025, "signal": "UNIFORM", "z": 4.0, "p": 1e-4, "n": 30, "observed": 30}
+    row |= {
+        "expected": np.nan,
+        "statistic": 4.0,
+        "peers": 20,
+        "parameters": json.dumps({"everyone": 4.0, "commonest": None, "groups": 1.0}),
+    }
+
+    (told,) = tell(pd.DataFrame([row]), Scale(levels=("XS", "HTT", "HT", "KHT")))["sentence"]
+
+    assert "tất cả hoặc gần như tất cả 30" in told.lower()
+    assert "không rõ" not in told
