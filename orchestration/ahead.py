@@ -108,9 +108,10 @@ class Ahead:
 
 def warm() -> None:
     """Start the processes and let them import what they will need."""
-    for imports, number in dict.fromkeys((one.imports, one.hand) for one in _announced.values()):
+    wanted = ((module, one.hand) for (work, _), one in _announced.items() for module in (work, one.imports))
+    for module, number in dict.fromkeys(wanted):
         if (hand := _hand(number)) is not None:
-            hand.ask(imports)
+            hand.ask(module)
 
 
 def _name(work: Work) -> str:
@@ -216,3 +217,4 @@ def _tables(database: Path) -> Mapping[str, pd.DataFrame]:
 
 if __name__ == "__main__":
     _serve()
+    os._exit(0)  # taking down what was imported, piece by piece, takes a second

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,8 +19,9 @@ import duckdb
 import pandas as pd
 
 from orchestration import manifests
+from orchestration.ahead import LARGEST_BYTES
 from orchestration.manifests import Manifest
-from orchestration.warehouse import INPUTS, land
+from orchestration.warehouse import INPUTS, land, logical_hash
 from submissions.register.log import OF_A_BUILD, Recorded
 from submissions.register.states import STATES
 
@@ -357,12 +359,19 @@ def compare(
         decisions = tuple(placed for one in why.decisions for placed in _where_its_members_are(one, connection))
         why = replace(why, decisions=decisions, doubts=tuple(doubts))
         columns = _columns(connection)
-        tables = [
-            change
+        one, other = (logical_hash(path) for path in (before, after))
+        names = [
+            name
             for name in _table_names(connection)
-            if only in (None, name.split(".")[1], name)
-            and (change := _compare_table(connection, name, columns["before", name], columns["after", name]))
+            if only in (None, name.split(".")[1], name) and (name not in one or one[name] != other.get(name))
         ]
+
+        def compared(name: str) -> TableChange | None:
+            with connection.cursor() as own:
+                return _compare_table(own, name, columns["before", name], columns["after", name])
+
+        with ThreadPoolExecutor(1 if before.stat().st_size > LARGEST_BYTES else 4) as pool:
+            tables = list(filter(None, pool.map(compared, names)))
         groups = connection.execute("select * from groups order by all").df()
         changes = connection.execute("select * from changes order by all").df()
     groups, changes = (_typed(frame) for frame in (groups, changes))
@@ -479,8 +488,6 @@ def _compare_table(
             if column in before and before[column] != after[column]
         ),
     ]
-    if before == after and _content(connection, "before", name, after) == _content(connection, "after", name, after):
-        return None
     shared = [column for column in after if before.get(column) == after[column]]
     counts = _compare_rows(connection, name, shared)
     if not schema and not counts:
@@ -490,13 +497,6 @@ def _compare_table(
 
 def _count(connection: duckdb.DuckDBPyConnection, build: str, name: str) -> int:
     return connection.execute(f"select count(*) from {_table(build, name)}").fetchone()[0]
-
-
-def _content(connection: duckdb.DuckDBPyConnection, build: str, name: str, columns: Iterable[str]) -> tuple:
-    row = f"hash({', '.join(_quote(columns))})"
-    return connection.execute(
-        f"select count(*), sum({row}::hugeint), bit_xor({row}) from {_table(build, name)}"
-    ).fetchone()
 
 
 def _table(build: str, name: str) -> str:

@@ -20,7 +20,7 @@ import yaml
 
 from orchestration.problems import ProblemError
 from orchestration.settings import PROJECT, Folders, dbt_environment
-from reports.packs import PACKS
+from reports.catalogue import PACKS
 from submissions.form_set import FormSet
 from submissions.store import (
     CAP_EXCEPTIONS,

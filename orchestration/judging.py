@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from orchestration.warehouse import land
-from ratings.contradictions import Findings, find_contradictions
-from ratings.review import Review, review
-from ratings.rules import load_rules
-from ratings.tables import read_tables
 
 if TYPE_CHECKING:
     from expectations.outcomes import ValidationResult
+    from ratings.contradictions import Findings
+    from ratings.review import Review
+
+# What judges is imported late: a run has it done ahead, in another process.
 
 
-def land_findings(tables: Mapping[str, pd.DataFrame], folder: Path) -> Findings:
+def land_findings(tables: Mapping[str, pd.DataFrame], folder: Path) -> "Findings":
     """Judge the marts by the rule catalogue and land what was found; returns it."""
+    from ratings.contradictions import find_contradictions
+    from ratings.rules import load_rules
+
     found = find_contradictions(tables, load_rules())
     land(found.findings, folder / "findings.parquet")
     land(found.results, folder / "rule_results.parquet")
@@ -32,8 +35,12 @@ def check_table(tables: Mapping[str, pd.DataFrame], _: Path, table: str) -> "Val
     return validate(tables[table], suite(table))
 
 
-def land_review(tables: Mapping[str, pd.DataFrame], folder: Path) -> Review:
+def land_review(tables: Mapping[str, pd.DataFrame], folder: Path) -> "Review":
     """Judge the marts by the signals and land them, the review list and its budget; returns them."""
+    from ratings.review import review
+    from ratings.rules import load_rules
+    from ratings.tables import read_tables
+
     reviewed = review(tables, load_rules(), read_tables())
     land(reviewed.signals, folder / "signals.parquet")
     land(reviewed.listed, folder / "review_list.parquet")

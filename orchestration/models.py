@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +23,7 @@ from packaging.version import Version
 from orchestration import ahead, failures, statements
 from orchestration.manifests import source_files
 from orchestration.previews import counts_by_period, table_metadata
-from orchestration.settings import PROJECT, Folders, dbt_environment, export
+from orchestration.settings import PROJECT, Folders, dbt_environment, export, nodes_at_a_time
 from orchestration.statements import Places, Statements, failing_rows
 from orchestration.warehouse import Workshop, reading
 
@@ -166,7 +167,9 @@ def build(
     if database.exists():
         with reading(database) as connection:
             compiled = partial(_compiled_tests, kept, places, workshop.folders, context.run.run_id)
-            events = [_told(event, context, connection, compiled) for event in events]
+            with ThreadPoolExecutor(nodes_at_a_time(workshop.folders.store)) as pool:
+                told_of = partial(_told, context=context, connection=connection, compiled=compiled)
+                events = list(pool.map(told_of, events))
             if failed:
                 counts = {_text(one.metadata["unique_id"]): _count(one) for one in events if _failed(one)}
                 told = (
@@ -292,15 +295,17 @@ def _told(
     """The event with what the finished file says: rows by period, or the keys of rows that fail."""
     if isinstance(event, dg.Output):
         schema, name = context.asset_key_for_output(event.output_name).path
-        rows = connection.execute(f'select count(*) from "{schema}"."{name}"').fetchone()[0]
-        preview = counts_by_period(connection, f'"{schema}"."{name}"')
+        with connection.cursor() as own:
+            rows = own.execute(f'select count(*) from "{schema}"."{name}"').fetchone()[0]
+            preview = counts_by_period(own, f'"{schema}"."{name}"')
         more = {"dagster/row_count": rows} | ({"Theo năm và đơn vị": preview} if preview else {})
         return event.with_metadata({**event.metadata, **more})
     if isinstance(event, dg.AssetCheckResult) and not event.passed:
         unique_id = _text(event.metadata["unique_id"])
         if sql := compiled().get(unique_id):
             keys = _keys_of(_nodes()["nodes"][unique_id].get("attached_node"))
-            columns, rows = failing_rows(connection, sql, keys, ROWS_SHOWN)
+            with connection.cursor() as own:
+                columns, rows = failing_rows(own, sql, keys, ROWS_SHOWN)
             shown = table_metadata([(name, "string") for name in columns], [[str(one) for one in row] for row in rows])
             return event._replace(metadata={**event.metadata, "Dòng không đạt": shown})
     return event

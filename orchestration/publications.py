@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -10,11 +11,11 @@ from orchestration import releases
 from orchestration.problems import ProblemError
 from orchestration.settings import Folders
 from orchestration.warehouse import PACK_FILE, PACKS_OF_BUILDS, Tables, lay_out_packs, published_build
-from reports import sources, style
-from reports.charts.chart import ChartError
-from reports.packs import PACKS, Pack, PackError, pack_pdf, pack_sources
-from reports.sources import Ref, page_name
+from reports.catalogue import PACKS, Pack
 from submissions.store import write_aside
+
+if TYPE_CHECKING:
+    from reports.sources import Ref
 
 PREVIEW_DPI = 45
 """Previews are for a dialog of Dagster's, at most 560 pixels wide."""
@@ -32,6 +33,10 @@ def years_received(tables: Mapping[str, pd.DataFrame]) -> list[int]:
 
 def write(name: str, year: int | None, folders: Folders, province: str) -> Path:
     """Write a pack of `year`, or of the latest year received, from the published warehouse; returns the file."""
+    from reports.charts.chart import ChartError
+    from reports.packs import PackError, pack_pdf
+    from reports.sources import page_name
+
     build, tables = published_build(folders), Tables(folders.published)
     received = years_received(tables)
     if not received:
@@ -60,17 +65,19 @@ def _sources(name: str, tables: Mapping[str, pd.DataFrame], year: int, build: st
     Raises `ProblemError` where a figure has no trace, or its rows give another value than the one that is shown.
     """
     from orchestration.trace import told, tracing
+    from reports.packs import pack_sources
+    from reports.sources import page as page_of
 
     shown = pack_sources(name, tables, year)
     with tracing(folders, in_brief=True) as tracer:
 
         @cache
-        def traced(ref: Ref) -> dict[str, object]:
+        def traced(ref: "Ref") -> dict[str, object]:
             found = (tracer.total if ref.is_total else tracer.figure)(ref.mart, ref.key, ref.column)
             parts = "" if not found.parts else f" {found.parts[0].formula}"
             return {"value": told(found.value), "formula": found.formula + parts, "lines": tuple(found.every_line())}
 
-        return sources.page(PACKS[name].title, year, build, shown, traced)
+        return page_of(PACKS[name].title, year, build, shown, traced)
 
 
 def follow(folders: Folders, province: str) -> tuple[list[Path], list[str]]:
@@ -97,6 +104,9 @@ def _packs_in(root: Path) -> set[str]:
 
 def previews(pack: Pack, tables: Mapping[str, pd.DataFrame], year: int) -> Iterator[tuple[str, bytes]]:
     """Title and small PNG of each chart of a pack."""
+    from reports import style
+    from reports.charts.chart import ChartError
+
     for chart in pack.charts:
         try:
             data = chart.read(tables, year)

@@ -413,6 +413,8 @@ def quiet(folders: Folders, *, on_wait: Callable[[lock.Holder], None] | None = N
     if not folders.published.exists() or sources.configured() is not None:
         return None
     with lock.hold(folders.lock, "xem có gì mới", on_wait=on_wait):
+        if manifests.readable(warehouse.build_id(folders), folders) is None:
+            return None  # these inputs were never built
         store, marks, letters = Store(folders.store), backlog.Marks(folders.marks), DeadLetters(folders.dead_letters)
         contract = automation.contract(folders)
         known, again, dead = backlog.known_to(store), backlog.again(store, contract), letters.ids(contract)

@@ -19,6 +19,8 @@ from orchestration.settings import Folders, set_environment
 BUILDING = {"build", "whole"}
 """Jobs that make a warehouse."""
 
+FOLLOWED = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}
+
 STEPS = {
     "store": "Tiếp nhận báo cáo vào kho gốc",
     "marts": "Dựng kho phân tích",
@@ -127,7 +129,7 @@ class _Listener:
         over = False
         while not over:
             over = self._over.wait(0.3)
-            records = self._instance.get_records_for_run(self._run_id, cursor=self._cursor)
+            records = self._instance.get_records_for_run(self._run_id, cursor=self._cursor, of_type=FOLLOWED)
             self._cursor = records.cursor
             for record in records.records:
                 self._tell(record.event_log_entry)

@@ -8,6 +8,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -19,7 +20,7 @@ import pandas as pd
 
 from orchestration import manifests
 from orchestration.ahead import Ahead, Work
-from orchestration.manifests import Manifest
+from orchestration.manifests import Manifest, touched
 from orchestration.problems import ProblemError
 from orchestration.settings import Folders
 from ratings.rules import check_tables
@@ -179,20 +180,16 @@ def logical_hash(path: Path) -> dict[str, str]:
 
     A process does not read a file again that nobody has touched since: the kernel keeps the time of the last change.
     """
-    return dict(_logical_hash(path, _touched(path), _touched(path.with_name(f"{path.name}.wal"))))
-
-
-def _touched(path: Path) -> tuple[int, ...] | None:
-    if not path.exists():
-        return None
-    state = path.stat()
-    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+    return dict(_logical_hash(path, touched(path), touched(path.with_name(f"{path.name}.wal"))))
 
 
 @lru_cache(maxsize=4)
 def _logical_hash(path: Path, *_: tuple[int, ...] | None) -> dict[str, str]:
     with reading(path) as connection:
-        return {f"{schema}.{name}": _table_hash(connection, schema, name) for schema, name in base_tables(connection)}
+        tables = base_tables(connection)
+        with ThreadPoolExecutor(4) as pool:
+            hashes = pool.map(lambda table: _table_hash(connection.cursor(), *table), tables)
+            return {f"{schema}.{name}": told for (schema, name), told in zip(tables, hashes, strict=True)}
 
 
 def _table_hash(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> str:

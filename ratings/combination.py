@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
-from scipy.stats import rankdata
 
 from ratings.signals.battery import FAMILIES
-from ratings.signals.statistics import benjamini_hochberg, largest_of, p_of, z_of
+from ratings.signals.statistics import benjamini_hochberg, largest_of, p_of, ranks, z_of
 
 LEAST, MOST = -4.0, 7.0
 """A single reason counts for no less and no more than so many deviations."""
@@ -209,7 +208,7 @@ def correlation(z: np.ndarray) -> np.ndarray:
             for column in (first, second):
                 name = key + bytes([column])
                 if not key or name not in ranked:
-                    ranked[name] = rankdata(z[both, column])
+                    ranked[name] = ranks(z[both, column])
                 pair.append(ranked[name] - ranked[name].mean())
             scale = np.sqrt((pair[0] ** 2).sum() * (pair[1] ** 2).sum())
             rank = (pair[0] * pair[1]).sum() / scale if scale > 0 else 0.0

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
-from scipy.stats import norm, t
+from scipy.special import expit, logit, ndtri, stdtr, stdtrit
 
 POWER, LEVEL = 0.8, 0.05
 """A difference is seen with this chance, by a two-sided test of this level."""
@@ -131,7 +130,7 @@ def _power(
     of = spread * (correlation * (1 / counts - 1 / population) + (1 - correlation) / (counts * members))
     freedom = 2 * (counts - 1)
     seen = np.where(of > 0, difference / np.sqrt(np.maximum(of, 1e-300)), np.inf)
-    return t.cdf(seen - t.isf(LEVEL / 2, freedom), freedom)
+    return stdtr(freedom, seen + stdtrit(freedom, LEVEL / 2))
 
 
 @dataclass(frozen=True)
@@ -413,14 +412,14 @@ def _share(done: pd.DataFrame, part: np.ndarray | pd.Series, whole: np.ndarray |
     within = weight**2 * chance * np.maximum(1 - looked / rated, 0) * looked * squares / np.maximum(looked - 1, 1)
     freedom = 2 * (count - 1) / max(count * (off**2).sum() / max(off.sum() ** 2, 1e-300) - 1, 1e-9)
     freedom = min(max(freedom, 2.0), count - 1.0)
-    width = t.isf((1 - CONFIDENCE) / 2, freedom) * np.sqrt(off.sum() + within.sum() / total**2)
+    width = -stdtrit(freedom, (1 - CONFIDENCE) / 2) * np.sqrt(off.sum() + within.sum() / total**2)
     width = width / (share * (1 - share))
     low, high = expit(logit(share) + np.array([-width, width]))
     return _Share(share, float(low), float(high))
 
 
 def _wilson(share: float, count: float) -> _Share:
-    z = norm.isf((1 - CONFIDENCE) / 2)
+    z = -ndtri((1 - CONFIDENCE) / 2)
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     width = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     return _Share(share, float(max(middle - width, 0)), float(min(middle + width, 1)))

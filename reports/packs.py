@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from types import MappingProxyType
 
 import pandas as pd
 import typst
 
 from reports import numbers, style
-from reports.charts import admissions, discipline, distribution, ladder, outliers, scoreboard
+from reports.catalogue import PACKS, Pack
 from reports.charts.chart import Chart, ChartError
-from reports.findings import NEEDS as FINDING_TABLES
 from reports.findings import findings_in_brief
 from reports.sources import Source, csv, page_name, sources
 from reports.units import coverage_of
@@ -25,43 +23,6 @@ STANDARDS = ["ua-1", "a-3a"]
 
 class PackError(ValueError):
     """A pack that cannot be made; the message is Vietnamese and names the chart or table."""
-
-
-@dataclass(frozen=True)
-class Pack:
-    """A pack: its charts in order, the template that binds them, and the day it is due each year."""
-
-    name: str
-    title: str
-    charts: tuple[Chart, ...]
-    template: str
-    due_month: int
-    due_day: int
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """The marts the pack reads."""
-        needed = {"coverage", "dim_year", *FINDING_TABLES, *(table for chart in self.charts for table in chart.needs)}
-        return tuple(sorted(needed))
-
-
-YEAR_END_REVIEW = Pack(
-    name="kiem-diem-cuoi-nam",
-    title="Kiểm điểm cuối năm",
-    charts=(
-        scoreboard.CHART,
-        distribution.CHART,
-        ladder.CHART,
-        outliers.CHART,
-        discipline.CHART,
-        admissions.CHART,
-    ),
-    template="year_end_review.typ",
-    due_month=1,
-    due_day=31,  # the day before dossiers are due ("before 01/02", 43-HD/BTCTW, section 4)
-)
-
-PACKS: Mapping[str, Pack] = MappingProxyType({pack.name: pack for pack in (YEAR_END_REVIEW,)})
 
 
 def pack_pdf(name: str, tables: Mapping[str, pd.DataFrame], *, year: int, build_id: str, province: str) -> bytes:

@@ -265,3 +265,11 @@ def test_members_of_one_to_four_findings_are_not_counted_out():
         ("R16", "Cần thẩm định lại", "6", "–", "0"),
         ("R30", "–", "0", "12", "0"),
     ]
+
+
+@pytest.mark.parametrize(("module", "heavy"), [("reports.catalogue", "matplotlib"), ("ratings.review", "scipy.stats")])
+def test_what_every_build_imports_leaves_out_what_takes_long(module, heavy):
+    asked = f"import sys, {module}; print([name for name in sys.modules if name.startswith({heavy!r})])"
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+
+    assert told.stdout.strip() == "[]"

@@ -32,6 +32,7 @@ from ratings.signals.statistics import (
     parameters,
     poisson_binomial_upper,
     pooled_types,
+    ranks,
     spearman,
     stouffer,
     sum_upper,
@@ -224,6 +225,11 @@ def test_what_periods_have_in_common_is_found_and_never_below_nothing():
     assert stouffer(lasting + random.normal(size=(2_000, 3)))[1] == pytest.approx(0.48, abs=0.05)
     assert stouffer(np.column_stack([lasting, -lasting]))[1] == 0
     assert spearman(np.ones(30), np.arange(30)) == 0
+
+
+@given(st.lists(st.integers(-3, 3), max_size=30))
+def test_ranks_are_those_of_scipy_ties_shared(values):
+    assert ranks(np.array(values, float)).tolist() == stats.rankdata(values).tolist()
 
 
 def test_the_guard_takes_off_what_everyone_has_and_never_adds():

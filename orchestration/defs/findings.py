@@ -13,8 +13,8 @@ from orchestration.warehouse import Workshop
 
 OWNER = "team:tham-dinh"
 
-ahead.announce(land_findings, imports="orchestration.judging", hand=1)
-ahead.announce(land_review, imports="orchestration.judging", hand=2)
+ahead.announce(land_findings, imports="ratings.contradictions", hand=1)
+ahead.announce(land_review, imports="ratings.review", hand=2)
 
 DESCRIPTIONS = {
     "findings": "Các trường hợp xếp loại có dấu hiệu mâu thuẫn với chứng cứ, mỗi trường hợp một dòng.",

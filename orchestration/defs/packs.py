@@ -9,7 +9,7 @@ from orchestration import publications
 from orchestration.problems import ProblemError
 from orchestration.settings import Folders
 from orchestration.warehouse import Tables, Workshop, published_build
-from reports.packs import PACKS, Pack
+from reports.catalogue import PACKS, Pack
 
 OWNER = "team:tham-muu"
 

@@ -4,6 +4,8 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import dagster as dg
 
@@ -227,12 +229,16 @@ def _store(
         **({"Lấy từ nguồn thứ hai": fetched.files} if fetched else {}),
         **{f"Sổ đăng ký: {kind}": count for kind, count in sorted(_totals(register).items())},
     }
-    for table in OTHER_TABLES:
-        rows = previews.count_rows(folders.store, table)
+    with ThreadPoolExecutor(4) as pool:
+        counted = dict(
+            zip(OTHER_TABLES, pool.map(partial(previews.count_rows, folders.store), OTHER_TABLES), strict=True)
+        )
+        by_period = partial(previews.sendings_by_period, folders.store)
+        of_forms = dict(zip(FORM_TABLES, pool.map(by_period, FORM_TABLES), strict=True))
+    for table, rows in counted.items():
         extra = about_this_run if table == "submissions" else {}
         yield dg.MaterializeResult(asset_key=["store", table], metadata={"dagster/row_count": rows, **extra})
-    for table in FORM_TABLES:
-        rows, held_back, preview = previews.sendings_by_period(folders.store, table)
+    for table, (rows, held_back, preview) in of_forms.items():
         yield dg.MaterializeResult(
             asset_key=["store", table],
             metadata={"dagster/row_count": rows, "Dòng bị giữ lại": held_back, "Theo năm và đơn vị": preview},

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.special import betaln, gammaln, ndtr, ndtri
-from scipy.stats import rankdata
 
 from ratings.signals.frames import Grid, Ratings
 
@@ -94,9 +93,14 @@ def correlation(z: np.ndarray, fewest: int = 20) -> float:
     return max(0.0, float(np.median(pairs))) if pairs else 0.0
 
 
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Rank of each value from 1 on, ties shared."""
+    return pd.Series(values).rank().to_numpy()
+
+
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
     """Spearman's rank correlation, ties shared; 0 where one of both does not vary."""
-    first, second = rankdata(first), rankdata(second)
+    first, second = ranks(first), ranks(second)
     first, second = first - first.mean(), second - second.mean()
     scale = np.sqrt((first @ first) * (second @ second))
     return float(first @ second / scale) if scale > 0 else 0.0
