@@ -76,7 +76,7 @@ def _looked_up(
     if sql is None:
         return FailedTest(node, count, (), ())
     model = nodes.get(node.get("attached_node") or "", {})
-    keys = [key for one in model.get("constraints", []) if one["type"] == "primary_key" for key in one["columns"]]
+    keys = primary_key(model)
     column = node.get("column_name")
     if column and keys and column not in keys:
         relation = f'"{model["schema"]}"."{model["name"]}"'
@@ -88,6 +88,11 @@ def _looked_up(
         keys = [*keys, column]
     columns, rows = failing_rows(connection, sql, keys, ROWS_SHOWN)
     return FailedTest(node, count, columns, rows)
+
+
+def primary_key(model: Mapping[str, Any]) -> list[str]:
+    """Columns of the primary key of a model, as the manifest has it; none of an empty one."""
+    return [name for one in model.get("constraints", []) if one["type"] == "primary_key" for name in one["columns"]]
 
 
 def told(

@@ -303,7 +303,8 @@ def _told(
     if isinstance(event, dg.AssetCheckResult) and not event.passed:
         unique_id = _text(event.metadata["unique_id"])
         if sql := compiled().get(unique_id):
-            keys = _keys_of(_nodes()["nodes"][unique_id].get("attached_node"))
+            nodes = _nodes()["nodes"]
+            keys = failures.primary_key(nodes.get(nodes[unique_id].get("attached_node") or "", {}))
             with connection.cursor() as own:
                 columns, rows = failing_rows(own, sql, keys, ROWS_SHOWN)
             shown = table_metadata([(name, "string") for name in columns], [[str(one) for one in row] for row in rows])
@@ -318,9 +319,3 @@ def _text(value: object) -> str:
 def _count(failed: dg.AssetCheckResult) -> int:
     """Rows that a test finds fault with."""
     return int(_text(failed.metadata.get("dagster_dbt/failed_row_count", 1)))
-
-
-def _keys_of(model: str | None) -> list[str]:
-    """Columns of the primary key of a model."""
-    constraints = _nodes()["nodes"].get(model or "", {}).get("constraints", [])
-    return [name for one in constraints if one["type"] == "primary_key" for name in one["columns"]]

@@ -101,8 +101,7 @@ def earlier_violations(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFra
     subject = organisations.member(members["subject_key"], members["cell_code"])
     return subjects(
         members,
-        discipline.unread(marts, rule, rules),
-        discipline.lacking_in_register(marts, rule, rules),
+        *discipline.not_known(marts, rule, rules),
         subject_kind="member",
         subject=subject,
         org_code=members["cell_code"],

@@ -18,6 +18,7 @@ from ratings.outcomes import (
     passed_together,
     softened,
     subjects,
+    without_passed,
 )
 from ratings.rules import Catalogue, Rule
 
@@ -68,9 +69,7 @@ def rated_or_excluded(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFram
         (~is_among(members, rated, key[:2]), NOT_CHECKED, "đơn vị không có dòng xếp loại đảng viên nào đọc được"),
         (members["year"].notna(), FOUND, None),
     )
-    passed = passed_together(members)
-    members = members[members["outcome"] != PASSED].sort_values([*key[::2], "outcome", "unit_code"])
-    members = members.drop_duplicates(["year", "member_key"], ignore_index=True)
+    members, passed = without_passed(members, ["year", "member_key"])
     members = softened(members, rule.exception("reason_not_confirmed"), members["not_rated_reason"].notna())
     subject = organisations.member(members["member_key"], members["cell_code"])
     with_level = decided.told(subject, members["year"], members["final_level"])
@@ -131,8 +130,7 @@ def _own_steps(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFrame:
     appraised = rows["appraised_level"].map(LEVEL_ORDER)
     is_raised = rows["final_level"].map(LEVEL_ORDER) < appraised
     rows["outcome"] = rows["outcome"].mask(is_raised | appraised.isna(), FOUND)
-    passed = passed_together(rows)
-    rows = rows[rows["outcome"] == FOUND].reset_index(drop=True)
+    rows, passed = without_passed(rows)
     subject = organisations.organisation(rows["org_code"], rows["year"], organisations.versions(marts))
     return subjects(
         rows,
@@ -176,8 +174,7 @@ def _members_steps(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFrame:
         (is_among(cells, held_back, key), NOT_CHECKED, "có dòng xếp loại đảng viên của chi bộ đang bị giữ lại"),
         (cells["year"].notna(), PASSED, None),
     )
-    passed = passed_together(cells)
-    cells = cells[cells["outcome"] != PASSED].reset_index(drop=True)
+    cells, passed = without_passed(cells)
     subject = "đảng viên của " + organisations.organisation(
         cells["cell_code"], cells["year"], organisations.versions(marts)
     )
@@ -382,8 +379,7 @@ def decided_by_others(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFram
     why = pd.Series("không phải cấp trên của tổ chức đảng này theo Biểu 2", rows.index, dtype="str")
     why = why.mask(only_proposes, "chỉ có quyền đề xuất").mask(is_own, "chính là tổ chức được xếp loại")
     rows = softened(rows.assign(why=why), rule.exception("not_in_line"), ~(is_own | only_proposes))
-    passed = passed_together(rows)
-    rows = rows[rows["outcome"] != PASSED].reset_index(drop=True)
+    rows, passed = without_passed(rows)
     subject = organisations.organisation(rows["org_code"], rows["year"], known)
     return subjects(
         rows,

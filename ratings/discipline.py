@@ -73,7 +73,12 @@ def unread_rows(marts: Marts, rule: Rule, rules: Catalogue, form: str, rows_of: 
     )
 
 
-def unread(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFrame:
+def not_known(marts: Marts, rule: Rule, rules: Catalogue) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Subjects that every rule of cases adds: what is not known of the reports, and of the Commission's register."""
+    return _unread(marts, rule, rules), lacking_in_register(marts, rule, rules)
+
+
+def _unread(marts: Marts, rule: Rule, rules: Catalogue) -> pd.DataFrame:
     """Subjects standing for discipline rows held back that no case of the register explains."""
     rows = in_force(_unexplained(marts), rule, rules)
     return subjects(
