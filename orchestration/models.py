@@ -7,9 +7,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from orchestration import ahead, failures, statements
 from orchestration.manifests import source_files
 from orchestration.previews import counts_by_period, table_metadata
 from orchestration.settings import PROJECT, Folders, dbt_environment, export, nodes_at_a_time
-from orchestration.statements import Places, Statements, failing_rows
+from orchestration.statements import Places, Ran, Statements, failing_rows
 from orchestration.warehouse import Workshop, reading
 
 FOLDER = PROJECT / "dbt_project"
@@ -137,55 +137,12 @@ def build(
     workshop.ahead.settle()
     if not context.is_subset:
         ahead.warm()
-    places = Places(database, workshop.folders.store, workshop.folders.findings)
-    place = _statements_of(workshop)
-    kept = None if context.is_subset else Statements.read(place)
-    target = None
-
-    def on_made() -> None:
-        if not context.is_subset:
-            names = {key.path[-1] for key in context.selected_asset_keys}
-            workshop.ahead.begin(database, names)
-
-    if kept and (events := _again(context, kept, places, on_made)) is not None:
-        failed, told = any(_failed(event) for event in events), "Kiểm tra của dbt không đạt, xem ở từng bảng."
-    else:
-        workshop.ahead.settle()
-        target = _target(workshop.folders, context.run.run_id)
-        # The unit tests try the SQL on inputs of their own: they are for whoever changes it, not for every run.
-        command = ["build", "--exclude-resource-type", "unit_test"]
-        invocation = dbt.cli(command, context=context, target_path=target, raise_on_error=False)
-        events = list(invocation.stream())
-        failed = not invocation.is_successful()
-        told = f"dbt không dựng được kho; nhật ký nằm trong {target}."
-        noted = database.parent / STATEMENTS
-        is_whole = not failed and not context.is_subset and statements.note(noted, target, places)
-        if is_whole and context.assets_def.op.name == LAST:
-            statements.keep(noted, place)
-        if not failed:
-            on_made()
-    if database.exists():
-        with reading(database) as connection:
-            compiled = partial(_compiled_tests, kept, places, workshop.folders, context.run.run_id)
-            with ThreadPoolExecutor(nodes_at_a_time(workshop.folders.store)) as pool:
-                told_of = partial(_told, context=context, connection=connection, compiled=compiled)
-                events = list(pool.map(told_of, events))
-            if failed:
-                counts = {_text(one.metadata["unique_id"]): _count(one) for one in events if _failed(one)}
-                told = (
-                    failures.why(
-                        counts,
-                        nodes=_nodes()["nodes"],
-                        compiled=compiled(),
-                        connection=connection,
-                        data=workshop.folders.data,
-                        target=target,
-                    )
-                    or told
-                )
-    yield from events
-    if failed:
-        raise dg.Failure(told, allow_retries=False)
+    step = _Step(context, workshop, database)
+    yield from step.by_statements()
+    if not step.is_made:
+        yield from step.by_dbt(dbt)
+    if why := step.why_not():
+        raise dg.Failure(why, allow_retries=False)
 
 
 STATEMENTS = "statements.duckdb"
@@ -218,98 +175,153 @@ def _nodes() -> dict[str, Any]:
     return json.loads(manifest().read_text(encoding="utf-8"))
 
 
-def _again(
-    context: dg.AssetExecutionContext, kept: Statements, places: Places, on_made: Callable[[], None]
-) -> list[Event] | None:
-    """Run the step's part of what was kept; None where it does not cover the step, or DuckDB refuses a statement."""
+class _Step:
+    """The models and tests of one step, made in one of two ways and told to Dagster once."""
+
+    def __init__(self, context: dg.AssetExecutionContext, workshop: Workshop, database: Path) -> None:
+        self._context, self._workshop, self._database = context, workshop, database
+        self._places = Places(database, workshop.folders.store, workshop.folders.findings)
+        self._kept = None if context.is_subset else Statements.read(_statements_of(workshop))
+        self._told: dict[object, Event] = {}
+        self._target: Path | None = None
+        self.is_made = False
+
+    def by_statements(self) -> Iterator[Event]:
+        """Run what dbt ran before; leaves the step unmade where that does not cover it, or DuckDB refuses a part."""
+        keys = _covered(self._context, self._kept) if self._kept else None
+        if keys is None:
+            return
+        is_new = not self._database.exists()
+
+        def look(ran: Ran, connection: duckdb.DuckDBPyConnection) -> Event:
+            return self._seen(_event(ran, keys[ran.node.unique_id], self._context), connection)
+
+        try:
+            # What Dagster does with an event takes as long as DuckDB with a node: it is given each at once.
+            for event in self._kept.run(self._places, lambda node: node.unique_id in keys, self._on_made, look):
+                self._told[_identity(event)] = event
+                yield event
+        except duckdb.Error as error:
+            # Not the message: it may quote a row.
+            told = f"Câu lệnh dbt đã lưu không chạy được ({type(error).__name__}); dựng lại bằng dbt."
+            self._context.log.warning(told)
+            if is_new:
+                self._database.unlink(missing_ok=True)
+            return
+        self.is_made = True
+
+    def by_dbt(self, dbt: DbtCliResource) -> Iterator[Event]:
+        """Run dbt and keep what it runs; nothing is told again that was told of former statements."""
+        context, folders = self._context, self._workshop.folders
+        self._workshop.ahead.settle()
+        self._target = _target(folders, context.run.run_id)
+        # The unit tests try the SQL on inputs of their own: they are for whoever changes it, not for every run.
+        command = ["build", "--exclude-resource-type", "unit_test"]
+        invocation = dbt.cli(command, context=context, target_path=self._target, raise_on_error=False)
+        events = list(invocation.stream())
+        self.is_made = invocation.is_successful()
+        noted = self._database.parent / STATEMENTS
+        is_whole = self.is_made and not context.is_subset and statements.note(noted, self._target, self._places)
+        if is_whole and context.assets_def.op.name == LAST:
+            statements.keep(noted, _statements_of(self._workshop))
+        if self.is_made:
+            self._on_made()
+        if self._database.exists():
+            with reading(self._database) as connection, ThreadPoolExecutor(nodes_at_a_time(folders.store)) as pool:
+                events = list(pool.map(lambda event: self._seen(event, connection.cursor()), events))
+        yield from (event for event in events if _identity(event) not in self._told)
+        self._told |= {_identity(event): event for event in events}
+
+    def why_not(self) -> str | None:
+        """What is wrong, for whoever has to mend it; None where everything was made and no test failed."""
+        failed = [event for event in self._told.values() if _failed(event)]
+        if self.is_made and not failed:
+            return None
+        if self._database.exists():
+            counts = {_text(one.metadata["unique_id"]): _count(one) for one in failed}
+            about = {"nodes": _nodes()["nodes"], "compiled": self._compiled(), "data": self._workshop.folders.data}
+            with reading(self._database) as connection:
+                if why := failures.why(counts, **about, connection=connection, target=self._target):
+                    return why
+        if self._target:
+            return f"dbt không dựng được kho; nhật ký nằm trong {self._target}."
+        return "Kiểm tra của dbt không đạt, xem ở từng bảng."
+
+    def _on_made(self) -> None:
+        if not self._context.is_subset:
+            names = {key.path[-1] for key in self._context.selected_asset_keys}
+            self._workshop.ahead.begin(self._database, names)
+
+    def _compiled(self) -> dict[str, str]:
+        """The rows that each test finds fault with, as SQL."""
+        if self._kept:
+            at = self._places
+            return {node.unique_id: self._kept.at(at, node.compiled) for node in self._kept.nodes if node.is_test}
+        parsed = self._target / "manifest.json"
+        nodes = json.loads(parsed.read_text(encoding="utf-8"))["nodes"] if parsed.exists() else {}
+        return {
+            unique_id: node["compiled_code"]
+            for unique_id, node in nodes.items()
+            if node["resource_type"] == "test" and node.get("compiled_code")
+        }
+
+    def _seen(self, event: Event, connection: duckdb.DuckDBPyConnection) -> Event:
+        """The event with what the file says: rows by period, or the keys of rows that fail."""
+        if isinstance(event, dg.Output):
+            schema, name = self._context.asset_key_for_output(event.output_name).path
+            rows = connection.execute(f'select count(*) from "{schema}"."{name}"').fetchone()[0]
+            preview = counts_by_period(connection, f'"{schema}"."{name}"')
+            more = {"dagster/row_count": rows} | ({"Theo năm và đơn vị": preview} if preview else {})
+            return event.with_metadata({**event.metadata, **more})
+        if isinstance(event, dg.AssetCheckResult) and not event.passed:
+            unique_id = _text(event.metadata["unique_id"])
+            if sql := self._compiled().get(unique_id):
+                nodes = _nodes()["nodes"]
+                keys = failures.primary_key(nodes.get(nodes[unique_id].get("attached_node") or "", {}))
+                columns, rows = failing_rows(connection, sql, keys, ROWS_SHOWN)
+                named = [(name, "string") for name in columns]
+                shown = table_metadata(named, [[str(one) for one in row] for row in rows])
+                return event._replace(metadata={**event.metadata, "Dòng không đạt": shown})
+        return event
+
+
+def _covered(context: dg.AssetExecutionContext, kept: Statements) -> dict[str, dg.AssetKey | dg.AssetCheckKey] | None:
+    """What Dagster calls the nodes of the step, by their names for dbt; None where what was kept does not cover it."""
     translator = Described()
-    assets = {
-        unique_id: translator.get_asset_key(node)
-        for unique_id, node in _nodes()["nodes"].items()
-        if node["resource_type"] in {"seed", "model"}
-    }
-    checks = {
-        node.unique_id: get_asset_check_key_for_test(_nodes(), translator, node.unique_id, None)
-        for node in kept.nodes
-        if node.is_test
-    }
-    mine = {node.unique_id for node in kept.nodes if assets.get(node.unique_id) in context.selected_asset_keys}
-    mine |= {name for name, key in checks.items() if key in context.selected_asset_check_keys}
-    if {assets[name] for name in mine if name in assets} != context.selected_asset_keys or (
-        {checks[name] for name in mine if name in checks} != context.selected_asset_check_keys
-    ):
-        return None
-    existed = places.database.exists()
-    try:
-        ran = kept.run(places, lambda node: node.unique_id in mine, on_made)
-    except duckdb.Error as error:
-        # Not the message: it may quote a row.
-        context.log.warning(f"Câu lệnh dbt đã lưu không chạy được ({type(error).__name__}); dựng lại bằng dbt.")
-        if not existed:
-            places.database.unlink(missing_ok=True)
-        return None
-    events: list[Event] = []
-    for one in ran:
-        about = {"unique_id": one.node.unique_id, "Execution Duration": round(one.seconds, 3)}
-        if one.node.is_test:
-            key = checks[one.node.unique_id]
-            events.append(
-                dg.AssetCheckResult(
-                    passed=one.status == "pass",
-                    asset_key=key.asset_key,
-                    check_name=key.name,
-                    severity=dg.AssetCheckSeverity.WARN if one.status == "warn" else dg.AssetCheckSeverity.ERROR,
-                    metadata={**about, "status": one.status, "dagster_dbt/failed_row_count": one.failures},
-                )
-            )
+    keys: dict[str, dg.AssetKey | dg.AssetCheckKey] = {}
+    for node in kept.nodes:
+        if node.is_test:
+            key = get_asset_check_key_for_test(_nodes(), translator, node.unique_id, None)
         else:
-            key = assets[one.node.unique_id]
-            events.append(dg.Output(None, context.assets_def.get_output_name_for_asset_key(key), metadata=about))
-    return events
+            key = translator.get_asset_key(_nodes()["nodes"][node.unique_id])
+        if key in context.selected_asset_keys or key in context.selected_asset_check_keys:
+            keys[node.unique_id] = key
+    return keys if {*keys.values()} == context.selected_asset_keys | context.selected_asset_check_keys else None
+
+
+def _event(ran: Ran, key: dg.AssetKey | dg.AssetCheckKey, context: dg.AssetExecutionContext) -> Event:
+    about = {"unique_id": ran.node.unique_id, "Execution Duration": round(ran.seconds, 3)}
+    if not ran.node.is_test:
+        return dg.Output(None, context.assets_def.get_output_name_for_asset_key(key), metadata=about)
+    return dg.AssetCheckResult(
+        passed=ran.status == "pass",
+        asset_key=key.asset_key,
+        check_name=key.name,
+        severity=dg.AssetCheckSeverity.WARN if ran.status == "warn" else dg.AssetCheckSeverity.ERROR,
+        metadata={**about, "status": ran.status, "dagster_dbt/failed_row_count": ran.failures},
+    )
+
+
+def _identity(event: Event) -> object:
+    """The same for what is told twice of one node."""
+    if isinstance(event, dg.Output):
+        return event.output_name
+    return type(event), event.asset_key, getattr(event, "check_name", None)
 
 
 def _failed(event: Event) -> bool:
     is_check = isinstance(event, dg.AssetCheckResult)
     return is_check and not event.passed and event.severity == dg.AssetCheckSeverity.ERROR
-
-
-def _compiled_tests(kept: Statements | None, places: Places, folders: Folders, run_id: str) -> dict[str, str]:
-    """The rows that each test finds fault with, as SQL."""
-    if kept:
-        return {node.unique_id: kept.at(places, node.compiled) for node in kept.nodes if node.is_test}
-    parsed = _target(folders, run_id) / "manifest.json"
-    nodes = json.loads(parsed.read_text(encoding="utf-8"))["nodes"] if parsed.exists() else {}
-    return {
-        unique_id: node["compiled_code"]
-        for unique_id, node in nodes.items()
-        if node["resource_type"] == "test" and node.get("compiled_code")
-    }
-
-
-def _told(
-    event: Event,
-    context: dg.AssetExecutionContext,
-    connection: duckdb.DuckDBPyConnection,
-    compiled: Callable[[], Mapping[str, str]],
-) -> Event:
-    """The event with what the finished file says: rows by period, or the keys of rows that fail."""
-    if isinstance(event, dg.Output):
-        schema, name = context.asset_key_for_output(event.output_name).path
-        with connection.cursor() as own:
-            rows = own.execute(f'select count(*) from "{schema}"."{name}"').fetchone()[0]
-            preview = counts_by_period(own, f'"{schema}"."{name}"')
-        more = {"dagster/row_count": rows} | ({"Theo năm và đơn vị": preview} if preview else {})
-        return event.with_metadata({**event.metadata, **more})
-    if isinstance(event, dg.AssetCheckResult) and not event.passed:
-        unique_id = _text(event.metadata["unique_id"])
-        if sql := compiled().get(unique_id):
-            nodes = _nodes()["nodes"]
-            keys = failures.primary_key(nodes.get(nodes[unique_id].get("attached_node") or "", {}))
-            with connection.cursor() as own:
-                columns, rows = failing_rows(own, sql, keys, ROWS_SHOWN)
-            shown = table_metadata([(name, "string") for name in columns], [[str(one) for one in row] for row in rows])
-            return event._replace(metadata={**event.metadata, "Dòng không đạt": shown})
-    return event
 
 
 def _text(value: object) -> str:

@@ -7,14 +7,17 @@ build of other data by the same code runs the same statements: every model anew,
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from graphlib import TopologicalSorter
 from pathlib import Path
+from queue import SimpleQueue
 from time import perf_counter
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 
@@ -62,6 +65,12 @@ class Ran:
     failures: int = 0
 
 
+Seen = TypeVar("Seen")
+
+Look = Callable[[Ran, duckdb.DuckDBPyConnection], Seen]
+"""Makes something of a node that has just been run, with a connection on which it can be seen."""
+
+
 @dataclass(frozen=True)
 class Places:
     """Where the statements read and write: what differs in them from one build to the next."""
@@ -105,13 +114,23 @@ class Statements:
         return cls(path, tuple(json.loads(rows[0][0])), nodes)
 
     def run(
-        self, places: Places, wanted: Callable[[Node], bool], on_made: Callable[[], None] = lambda: None
-    ) -> list[Ran]:
+        self,
+        places: Places,
+        wanted: Callable[[Node], bool],
+        on_made: Callable[[], None] = lambda: None,
+        look: Look = lambda ran, _: ran,
+    ) -> Iterator[Seen]:
         """Run the nodes that are `wanted` at these places: each after its parents, tests after all models.
 
-        `on_made` is called between the two; from then on the warehouse is only read. Raises `duckdb.Error` where a
-        model cannot be made.
+        What `look` makes of each, seeing the warehouse as it is then, comes out as soon as it is there; the others do
+        not wait for whoever takes it. `on_made` is called after the last model; from then on the warehouse is only
+        read. Raises `duckdb.Error` where a model cannot be made.
         """
+        return _beside(self._all(places, wanted, on_made, look))
+
+    def _all(
+        self, places: Places, wanted: Callable[[Node], bool], on_made: Callable[[], None], look: Look
+    ) -> Iterator[Seen]:
         chosen = {node.unique_id: node for node in self.nodes if wanted(node)}
         models = {name: node for name, node in chosen.items() if not node.is_test}
         workers = nodes_at_a_time(places.store)
@@ -119,27 +138,35 @@ class Statements:
             connection.execute(f"attach {_quoted(self.path)} as kept (read_only)")
             for schema in sorted({node.relation.split(".")[0] for node in models.values()}):
                 connection.execute(f"create schema if not exists {schema}")
-            ran = list(_in_order(models, partial(self._make, connection, places), workers))
+            yield from _in_order(models, partial(self._run, connection, places, self._make, look), workers)
         on_made()
         with duckdb.connect(str(places.database), read_only=True, config=SETTINGS) as connection:
             tests = {name: node for name, node in chosen.items() if node.is_test}
-            return ran + list(_in_order(tests, partial(self._test, connection, places), workers))
+            yield from _in_order(tests, partial(self._run, connection, places, self._test, look), workers)
 
-    def _make(self, connection: duckdb.DuckDBPyConnection, places: Places, node: Node) -> Ran:
-        start = perf_counter()
+    def _run(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        places: Places,
+        work: Callable[[duckdb.DuckDBPyConnection, Places, Node], tuple[str, int]],
+        look: Look,
+        node: Node,
+    ) -> Seen:
         with connection.cursor() as cursor:
-            if node.kind == "seed":
-                cursor.execute(f"create table {node.relation} as from kept.{node.relation}")
-            else:
-                cursor.execute(self.at(places, node.statement))
-        return Ran(node, perf_counter() - start)
+            start = perf_counter()
+            status, failures = work(cursor, places, node)
+            return look(Ran(node, perf_counter() - start, status, failures), cursor)
 
-    def _test(self, connection: duckdb.DuckDBPyConnection, places: Places, node: Node) -> Ran:
-        start = perf_counter()
-        with connection.cursor() as cursor:
-            failures, warns, fails = cursor.execute(self.at(places, node.statement)).fetchone()
-        status = "fail" if fails and node.severity == "error" else "warn" if warns else "pass"
-        return Ran(node, perf_counter() - start, status, failures)
+    def _make(self, cursor: duckdb.DuckDBPyConnection, places: Places, node: Node) -> tuple[str, int]:
+        if node.kind == "seed":
+            cursor.execute(f"create table {node.relation} as from kept.{node.relation}")
+        else:
+            cursor.execute(self.at(places, node.statement))
+        return "success", 0
+
+    def _test(self, cursor: duckdb.DuckDBPyConnection, places: Places, node: Node) -> tuple[str, int]:
+        failures, warns, fails = cursor.execute(self.at(places, node.statement)).fetchone()
+        return "fail" if fails and node.severity == "error" else "warn" if warns else "pass", failures
 
     def at(self, places: Places, text: str) -> str:
         """A statement as dbt would have compiled it for these places."""
@@ -158,7 +185,7 @@ SETTINGS = {
 """As in ``profiles.yml``."""
 
 
-def _in_order(nodes: Mapping[str, Node], run: Callable[[Node], Ran], workers: int) -> Iterator[Ran]:
+def _in_order(nodes: Mapping[str, Node], run: Callable[[Node], Seen], workers: int) -> Iterator[Seen]:
     """Several nodes at a time, each after those of its parents that are among them."""
     order = TopologicalSorter(
         {name: [parent for parent in node.parents if parent in nodes] for name, node in nodes.items()}
@@ -171,6 +198,39 @@ def _in_order(nodes: Mapping[str, Node], run: Callable[[Node], Ran], workers: in
             for done in wait(running, return_when=FIRST_COMPLETED).done:
                 order.done(running.pop(done))
                 yield done.result()
+
+
+def _beside(source: Iterator[Seen]) -> Iterator[Seen]:
+    """What comes from `source`, which goes on in a thread of its own until it ends or nobody takes any more."""
+    came: SimpleQueue[tuple[bool, Seen | Exception | None]] = SimpleQueue()
+    is_left = threading.Event()
+
+    def follow() -> None:
+        try:
+            with closing(source):
+                for one in source:
+                    came.put((True, one))
+                    if is_left.is_set():
+                        return
+        except Exception as error:  # noqa: BLE001 - raised where it is taken
+            came.put((False, error))
+        else:
+            came.put((False, None))
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        while True:
+            is_one, found = came.get()
+            if is_one:
+                yield found
+            elif found is not None:
+                raise found
+            else:
+                return
+    finally:
+        is_left.set()
+        thread.join()
 
 
 # --- keeping -----------------------------------------------------------------------------------------------------

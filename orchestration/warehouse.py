@@ -3,11 +3,12 @@
 import filecmp
 import hashlib
 import io
+import json
 import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,9 @@ PACKS_OF_BUILDS = "packs"
 
 PACK_FILE = re.compile(r"^(?P<of>.+-\d{4})-(?P<build>[0-9a-f]{16})\.(pdf|nguon\.html)$")
 """A file of a pack: of which pack and year, and of which build."""
+
+CATALOGUE, SHARED = "trace_catalogue", "*"
+"""The mart that says how figures are found again, and its entry of a mart for what all figures of it share."""
 
 POOL = "warehouse"
 """Dagster's pool of steps that write: one run at a time, as the build lock has it."""
@@ -91,7 +95,7 @@ class Workshop:
         drawn_up = manifests.draw_up(self.folders, store, as_known=as_known)
         place = self.folders.builds / f"{drawn_up.build_id}.{uuid.uuid4().hex[:8]}.building"
         place.mkdir()
-        self.manifest = replace(drawn_up, archive=manifests.archive_into(place / INPUTS, store))
+        self.manifest = replace(drawn_up, archive=manifests.archive_into(place / INPUTS, store, self.folders.data))
         self.database = place / f"{drawn_up.build_id}.duckdb"
         self._tables, self.ahead = None, Ahead()
         return self.database
@@ -156,6 +160,18 @@ class Tables(Mapping[str, pd.DataFrame]):
                 self._frames[name] = found.df()
         return self._frames[name]
 
+    def only(self, columns: Mapping[str, Iterable[str]]) -> dict[str, pd.DataFrame]:
+        """Of the marts named those that are there, with those of the columns named that are; nothing of it is kept."""
+        found = {}
+        with reading(self._path) as connection:
+            has = connection.execute("select table_name, column_name from duckdb_columns() where schema_name = 'marts'")
+            there = set(has.fetchall())
+            for mart, names in columns.items():
+                if chosen := ", ".join(f'"{name}"' for name in names if (mart, name) in there):
+                    rows = connection.sql(f'select {chosen} from marts."{mart}" order by all')
+                    found[mart] = rows.to_arrow_table().to_pandas()
+        return found
+
     def __iter__(self) -> Iterator[str]:
         with reading(self._path) as connection:
             return iter(_mart_names(connection))
@@ -173,6 +189,25 @@ def base_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     return connection.execute(
         "select schema_name, table_name from duckdb_tables() where database_name = current_database() order by all"
     ).fetchall()
+
+
+def primary_keys(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[str]]:
+    """The columns that name a row, by table (``schema.name``) of an attached build.
+
+    Small tables enforce their key; that of a large one is tested, and told by the catalogue that the build carries.
+    """
+    enforced = connection.execute(
+        "select schema_name || '.' || table_name, constraint_column_names from duckdb_constraints() "
+        "where database_name = ? and constraint_type = 'PRIMARY KEY'",
+        [database],
+    ).fetchall()
+    try:
+        told = connection.execute(
+            f'select mart, how from "{database}".marts.{CATALOGUE} where figure = ?', [SHARED]
+        ).fetchall()
+    except duckdb.CatalogException:  # a build of the time before there was one: it enforces all keys
+        told = []
+    return {f"marts.{mart}": key for mart, how in told if (key := json.loads(how).get("key"))} | dict(enforced)
 
 
 def logical_hash(path: Path) -> dict[str, str]:
@@ -246,7 +281,7 @@ def _has_the_bytes_of(build: Path, published: Path) -> bool:
 def finish(database: Path) -> dict[str, str]:
     """Close a finished warehouse and make it durable; returns its `logical_hash`.
 
-    Staging views look into the live store, so they stay behind: what is published holds tables only.
+    Staging tables repeat the store row by row, so they stay behind: what is published are seeds and marts.
     """
     with duckdb.connect(str(database)) as connection:
         connection.execute("drop schema if exists staging cascade")

@@ -239,6 +239,17 @@ def test_a_mart_that_is_not_there_is_a_missing_key(folders):
         tables["nothing"]
 
 
+def test_of_marts_only_the_wanted_columns_that_are_there_are_read_in_one_order(folders):
+    publish(finished(folders, "b1", 2, 1), folders)
+    tables = Tables(folders.published)
+
+    only = tables.only({"numbers": ["number", "no such column"], "nothing": ["number"]})
+
+    assert list(only) == ["numbers"]
+    pd.testing.assert_frame_equal(only["numbers"], tables["numbers"][["number"]])
+    assert only["numbers"]["number"].tolist() == [1, 2]
+
+
 def test_landing_replaces_a_parquet_file_and_leaves_nothing_beside_it(tmp_path):
     for value in (1, 2):
         land(pd.DataFrame({"value": [value]}), tmp_path / "findings" / "findings.parquet")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from dataclasses import asdict
 from pathlib import Path
 
@@ -103,6 +104,37 @@ def test_a_row_that_a_test_finds_fault_with_fails_it_or_warns_as_dbt_has_it(kept
             ["id", "level"],
             [(2, "no such level")],
         )
+
+
+def test_nodes_do_not_wait_for_whoever_takes_what_came_of_those_before(kept, places):
+    (places.store / "rows.csv").write_text("id,level\n1,XS\n", encoding="utf-8")
+    all_looked_at, seen = threading.Event(), []
+
+    def look(ran: statements.Ran, connection: duckdb.DuckDBPyConnection) -> tuple[str, int]:
+        seen.append(ran.node.unique_id)
+        if len(seen) == len(NODES):
+            all_looked_at.set()
+        relation = ran.node.relation or RELATIONS["facts"]
+        return ran.node.unique_id, connection.execute(f"select count(*) from {relation}").fetchone()[0]
+
+    taken = kept.run(places, lambda _: True, look=look)
+    first = next(taken)
+
+    assert all_looked_at.wait(60)
+    assert dict([first, *taken]) == dict.fromkeys([*RELATIONS, "known", "known_softly"], 1)
+
+
+def test_whoever_takes_no_more_leaves_nothing_running(kept, places):
+    (places.store / "rows.csv").write_text("id,level\n1,XS\n", encoding="utf-8")
+    before = threading.active_count()
+
+    taken = kept.run(places, lambda _: True)
+    next(taken)
+    taken.close()
+
+    assert threading.active_count() == before
+    with duckdb.connect(str(places.database)) as connection:  # nobody else has it open
+        connection.execute("create table marts.mine as select 1 as one")
 
 
 def test_a_key_that_comes_twice_is_refused(kept, places):

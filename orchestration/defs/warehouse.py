@@ -19,7 +19,7 @@ from orchestration.warehouse import POOL, Workshop
 def marts(
     context: dg.AssetExecutionContext, dbt: DbtCliResource, workshop: dg.ResourceParam[Workshop]
 ) -> Iterator[models.Event]:
-    """Staging views, dimensions, facts and readers' marts, in a new DuckDB file named by the id of its inputs.
+    """Staging tables, dimensions, facts and readers' marts, in a new DuckDB file named by the id of its inputs.
 
     Where nothing is new nothing is built, and the steps after this one are left out with it.
     """
