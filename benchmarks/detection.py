@@ -4,9 +4,10 @@ Usage: ``python benchmarks/detection.py [--seeds 20] [--only NAME …] [--ablati
 [--json] [--page FILE]``.
 Prints the tables, or with ``--json`` everything that was measured; ``--page docs/detection.md`` also writes them
 between the markers there.
-Provinces come from ``ratings.simulation``; what a scenario holds stands in ``SCENARIOS``. Per mechanism and strength,
-never only overall. Also ranked: the planted organisations of the sample province where it is there; it is taken in and
-built first (a minute or two) unless a warehouse of it is given.
+Provinces come from ``ratings.simulation``; what a scenario holds stands in ``SCENARIOS`` for grassroots organisations,
+in ``PARTS`` for cells and reporting units, which go through marts and the review as in the warehouse. Per mechanism and
+strength, never only overall. Also ranked: the planted organisations of the sample province where it is there; it is
+taken in and built first (a minute or two) unless a warehouse of it is given.
 """
 
 import argparse
@@ -37,11 +38,13 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.speed import SAMPLE, run_command  # noqa: E402
 from orchestration.warehouse import Tables  # noqa: E402
 from ratings.combination import LISTED, combine  # noqa: E402
+from ratings.review import level_signals  # noqa: E402
 from ratings.rules import load_rules  # noqa: E402
 from ratings.signals import battery  # noqa: E402
 from ratings.signals.frames import Ratings  # noqa: E402
-from ratings.signals.province import GRASSROOTS, province, scale_of  # noqa: E402
-from ratings.simulation import MECHANISMS, Province, simulate  # noqa: E402
+from ratings.signals.province import CELL, GRASSROOTS, UNIT, province, scale_of  # noqa: E402
+from ratings.simulated_marts import LAST_YEAR, marts_of  # noqa: E402
+from ratings.simulation import MECHANISMS, Province, simulate, simulate_cells  # noqa: E402
 from ratings.tables import read_tables  # noqa: E402
 
 PAGE = ROOT / "docs" / "detection.md"
@@ -75,11 +78,13 @@ class Scenario:
     name: str
     title: str
     province: Province
+    level: str = GRASSROOTS
+    """what is judged in it"""
 
     @property
     def is_empty(self) -> bool:
         """Whether nobody inflates in it."""
-        return self.province.planted == 0
+        return self.province.planted == 0 and self.province.whole_districts == 0
 
 
 _HARD = Province(districts=0.7, leniency=1.0, moods=0.3, persistence=0.8)
@@ -111,6 +116,23 @@ SCENARIOS = (
     Scenario("empty_second_look", "a fifth looked at again", Province(planted=0, rechecked=0.2)),
 )
 
+_MANY_UNITS = Province(parents=60, planted=0)
+
+PARTS = (
+    Scenario("cells", "the defaults of `Province`", Province(), CELL),
+    Scenario("cells_hard", "strong lasting leniency, harsh and mild districts, moods, persistent people", _HARD, CELL),
+    Scenario("cells_empty", "the defaults, nobody inflates", Province(planted=0), CELL),
+    Scenario("cells_empty_hard", "as hard, nobody inflates", replace(_HARD, planted=0), CELL),
+    Scenario("cells_empty_habits", "as habits, nobody inflates", replace(_HABITS, planted=0), CELL),
+    Scenario("cells_empty_first_year", "no history, nobody inflates", Province(planted=0, periods=1), CELL),
+    Scenario("units", "in two of twelve everybody inflates", Province(planted=0, whole_districts=2), UNIT),
+    Scenario("units_many", "in six of sixty everybody inflates", replace(_MANY_UNITS, whole_districts=6), UNIT),
+    Scenario("units_empty", "twelve, nobody inflates", Province(planted=0), UNIT),
+    Scenario("units_empty_hard", "twelve, as hard, nobody inflates", replace(_HARD, planted=0), UNIT),
+    Scenario("units_empty_many", "sixty, nobody inflates", _MANY_UNITS, UNIT),
+)
+"""Kinds of province whose cells or reporting units are judged."""
+
 SIZES = (0, 10, 20, 60)
 """Rated members from which a size of organisation begins."""
 
@@ -122,6 +144,35 @@ def judged(ratings: Ratings, truth: pd.DataFrame) -> pd.DataFrame:
     """One row an organisation of the last period: truth, place by each of `SCORES`, p of every signal, the list."""
     signals = battery.signals(ratings)
     return with_list(_with_scores(ratings, truth, signals), signals)
+
+
+def judged_parts(level: str, seed: int, about: Province) -> pd.DataFrame:
+    """As `judged`, of the cells (ten rated and more) or the units of a province, through marts and review.
+
+    A cell inflates where anything of it is not as an honest appraisal has it, a unit where everybody in it inflates.
+    """
+    ratings, truth = simulate(seed, about)
+    cells, of_cells = simulate_cells(seed, about)
+    rules = load_rules()
+    known = province(marts_of(ratings, cells), rules)
+    of_level = known.of(level, scale_of(LAST_YEAR, rules, read_tables()))
+    signals = level_signals(known, of_level, level, LAST_YEAR)
+    if level == CELL:
+        truth = of_cells.assign(organisation=of_cells["organisation"] + "." + of_cells["group"])
+    else:
+        truth = _of_units(ratings, truth)
+    key = of_level.organisations.drop_duplicates("org_code").set_index("org_code")["organisation"]
+    truth = truth.assign(organisation=key.reindex(truth["organisation"]).to_numpy())
+    return with_list(_with_scores(of_level, truth, signals), signals)
+
+
+def _of_units(ratings: Ratings, truth: pd.DataFrame) -> pd.DataFrame:
+    """The truth about units, by their codes in the marts."""
+    parent = ratings.organisations.drop_duplicates("organisation").set_index("organisation")["parent"]
+    by_unit = truth.groupby("U" + parent.reindex(truth["organisation"]).to_numpy().astype("str"))["mechanism"]
+    is_whole = by_unit.count() == by_unit.size()
+    units = pd.DataFrame({"organisation": is_whole.index, "mechanism": by_unit.first().where(is_whole).to_numpy()})
+    return units.assign(is_tampered=is_whole.to_numpy(), is_reformer=False, contradictions=0)
 
 
 def with_list(frame: pd.DataFrame, signals: pd.DataFrame, *, dropped: str = "") -> pd.DataFrame:
@@ -149,7 +200,7 @@ def _features(latest: pd.DataFrame) -> np.ndarray:
     members = latest["rated"] + latest["excluded"]
     parts = [latest["good"] / latest["rated"], latest["top"] / latest["rated"], latest["excluded"] / members]
     known = ["parent", "type", "period", "good", "top", "rated", "excluded"]
-    others = latest.drop(columns=known).select_dtypes("number")
+    others = latest.drop(columns=known).select_dtypes("number").dropna(axis=1, how="all")
     columns = np.column_stack([*parts, np.log1p(members), others]).astype(float)
     return np.where(np.isfinite(columns), columns, np.nanmedian(columns, axis=0))
 
@@ -224,6 +275,7 @@ def measured(frame: pd.DataFrame) -> dict[str, object]:
     q, banded = frame["q"].to_numpy(), frame["band"].isin(["A", "B"]).to_numpy()
     tails = [name for name in frame if name.startswith("p_")]
     figures: dict[str, object] = {
+        "judged": len(frame),
         "tested": float(np.isfinite(q).mean()),
         "planted": int(planted.sum()),
         "idle": int((frame["mechanism"].notna() & honest).sum()),
@@ -292,16 +344,18 @@ def measured(frame: pd.DataFrame) -> dict[str, object]:
     return figures
 
 
-def one_province(job: tuple[Province, int]) -> dict[str, object]:
+def one_province(job: tuple[Scenario, int]) -> dict[str, object]:
     """The figures of one seed; a job of the pool."""
-    province, seed = job
-    return measured(judged(*simulate(seed, province)))
+    scenario, seed = job
+    if scenario.level == GRASSROOTS:
+        return measured(judged(*simulate(seed, scenario.province)))
+    return measured(judged_parts(scenario.level, seed, scenario.province))
 
 
-def ablated_province(job: tuple[Province, int]) -> dict[str, object]:
+def ablated_province(job: tuple[Scenario, int]) -> dict[str, object]:
     """Family that is left out ("none": none is) -> the main figures of one seed; a job of the pool."""
-    province, seed = job
-    ratings, truth = simulate(seed, province)
+    scenario, seed = job
+    ratings, truth = simulate(seed, scenario.province)
     signals = battery.signals(ratings)
     frame = _with_scores(ratings, truth, signals)
     answer: dict[str, object] = {}
@@ -330,13 +384,13 @@ def averaged(figures: Sequence[Mapping[str, object]]) -> dict[str, object]:
 
 
 def over_seeds(
-    work: Callable[[tuple[Province, int]], dict[str, object]],
+    work: Callable[[tuple[Scenario, int]], dict[str, object]],
     scenarios: Sequence[Scenario],
     seeds: Sequence[int],
     workers: int,
 ) -> dict[str, list[dict[str, object]]]:
     """Scenario -> what the work found, seed by seed."""
-    jobs = [(scenario.province, seed) for scenario in scenarios for seed in seeds]
+    jobs = [(scenario, seed) for scenario in scenarios for seed in seeds]
     if workers == 1:
         found = [work(job) for job in jobs]
     else:
@@ -479,11 +533,17 @@ def page(result: Mapping[str, object]) -> str:
         "### Time\n",
         _times(result["time"]),
     ]
+    if result.get("parts"):
+        parts += ["### Cells and reporting units\n", _parts(result["parts"])]
     if result.get("ablation"):
         parts += ["### Without one family\n", _ablation(result["ablation"])]
     if result.get("sample"):
         parts += ["### The sample province\n", _sample_table(result["sample"])]
-    return "\n".join([*parts, "### What is weak\n", _weak(planted, empty, found, result)])
+    of_parts = [each for each in PARTS if each.name in result.get("parts", {})]
+    planted += [each for each in of_parts if not each.is_empty]
+    empty += [each for each in of_parts if each.is_empty]
+    weak = _weak(planted, empty, found | result.get("parts", {}), result)
+    return "\n".join([*parts, "### What is weak\n", weak])
 
 
 def _of_list(figures: Mapping, name: str) -> float | None:
@@ -632,8 +692,6 @@ def _empty_table(scenarios: Sequence[Scenario], found: Mapping[str, Mapping]) ->
     rows = []
     for each in scenarios:
         figures = found[each.name]
-        reasons = figures["false_reasons"]
-        common = sorted(set(reasons), key=lambda pair: (-reasons.count(pair), pair))[:3]
         rows.append(
             [
                 f"`{each.name}`: {each.title}",
@@ -642,7 +700,7 @@ def _empty_table(scenarios: Sequence[Scenario], found: Mapping[str, Mapping]) ->
                 figures["most_listed"],
                 figures["provinces_with_false"],
                 figures["honest_with_a_flag"],
-                ", ".join(f"{pair} {reasons.count(pair)}" for pair in common) or "–",
+                _commonest(figures["false_reasons"]),
             ]
         )
     heads = ["province", "listed A+B, mean", "band A, mean", "most", "provinces with any", "honest with a flag"]
@@ -656,6 +714,43 @@ def _sizes(scenarios: Sequence[Scenario], found: Mapping[str, Mapping]) -> str:
         if any(size is not None for size in sizes):
             rows.append([signal, *(_marked(size, size is not None and size > LARGEST_SIZE) for size in sizes)])
     return table(["signal", *(f"`{each.name.removeprefix('empty_')}`" for each in scenarios)], rows)
+
+
+def _parts(found: Mapping[str, Mapping]) -> str:
+    """What was measured of cells and units."""
+    heads = ["province", "judged", "tested", "planted", "AUROC", "recall at 5%", "listed A+B", "band A", "most"]
+    heads += ["recall q<=.10", *(f"FDR at {nominal:.2f}" for nominal in NOMINAL), "reasons of those listed falsely"]
+    rows = []
+    shown = [each for each in PARTS if each.name in found]
+    for each in shown:
+        figures = found[each.name]
+        rows.append(
+            [
+                f"`{each.name}`: {each.title}",
+                f"{figures['judged']:.0f}",
+                figures["tested"],
+                f"{figures['planted']:.0f}",
+                *(_of_list(figures, name) for name in ("auroc", "recall_at_5")),
+                _marked(figures["listed"], each.is_empty and figures["listed"] > MOST_LISTED_IN_EMPTY, 2),
+                figures["bands"]["A"],
+                figures["most_listed"],
+                figures.get("recall_10"),
+                *(_marked(fdr := figures[f"fdr_{round(nominal * 100)}"], fdr > nominal) for nominal in NOMINAL),
+                _commonest(figures["false_reasons"]),
+            ]
+        )
+    told = (
+        "Through the marts and the review that the warehouse uses. Judged: cells with ten rated members or more, each "
+        "with tasks, meetings and a level of its own; units by all their members together. A cell is planted where "
+        "anything of it is not as an honest appraisal has it, a unit where everybody in it inflates.\n\n"
+    )
+    sizes = "\nHonest cells and units with p <= .05:\n\n" + _sizes(shown, found)
+    return told + table(heads, rows) + sizes
+
+
+def _commonest(reasons: Sequence[str]) -> str:
+    common = sorted(set(reasons), key=lambda pair: (-reasons.count(pair), pair))[:3]
+    return ", ".join(f"{pair} {reasons.count(pair)}" for pair in common) or "–"
 
 
 def _times(time: Mapping[str, float]) -> str:
@@ -703,7 +798,7 @@ def _weak(planted: Sequence[Scenario], empty: Sequence[Scenario], found: Mapping
         figures = found[each.name]
         low = {name: told["auroc_list"] for name, told in figures["mechanisms"].items()}
         low = {name: value for name, value in low.items() if value < REFERENCE["auroc_worst"]}
-        if low:
+        if low and each.level == GRASSROOTS:
             told = ", ".join(f"`{name}` {low[name]:.2f}" for name in sorted(low, key=low.get))
             lines.append(f"`{each.name}`: mechanisms ranked below AUROC {REFERENCE['auroc_worst']:.2f}: {told}.")
         for nominal in NOMINAL:
@@ -743,7 +838,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--only", nargs="+", choices=[each.name for each in SCENARIOS])
+    parser.add_argument("--only", nargs="+", choices=[each.name for each in (*SCENARIOS, *PARTS)])
     parser.add_argument("--ablation", action="store_true", help="also the list without each family of signals")
     parser.add_argument("--warehouse", type=Path, help="a warehouse of the sample, instead of building one")
     parser.add_argument("--no-sample", action="store_true")
@@ -751,17 +846,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--page", type=Path, help=f"write the tables into this page ({PAGE.relative_to(ROOT)})")
     asked = parser.parse_args(arguments)
-    scenarios = [each for each in SCENARIOS if asked.only is None or each.name in asked.only]
+    scenarios, parts = (
+        [each for each in kinds if asked.only is None or each.name in asked.only] for kinds in (SCENARIOS, PARTS)
+    )
     seeds = range(asked.seeds)
     result: dict[str, object] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start, "
         f"Python {platform.python_version()}, "
         + ", ".join(f"{each.__name__} {each.__version__}" for each in (np, pd, scipy)),
-        "input": f"{len(scenarios)} kinds of provinces, {asked.seeds} seeds each, from `ratings.simulation`",
+        "input": f"{len(scenarios) + len(parts)} kinds of provinces, {asked.seeds} seeds each, from "
+        "`ratings.simulation`",
         "time": timed(),
     }
     start = time.perf_counter()
     result["scenarios"] = run(scenarios, seeds, asked.workers)
+    result["parts"] = run(parts, seeds, asked.workers)
     if asked.ablation:
         found = over_seeds(ablated_province, scenarios, seeds, asked.workers)
         result["ablation"] = {name: averaged(each) for name, each in found.items()}

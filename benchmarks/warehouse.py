@@ -36,7 +36,19 @@ from orchestration.warehouse import logical_hash  # noqa: E402
 AIM = 1.3
 """At most this many times the script, beyond dbt's start-up."""
 
-SCRIPT = "warehouse.sql"
+RUN = """
+import duckdb, json, sys, time
+database, script, took, memory = sys.argv[1:]
+with duckdb.connect(database, config={"threads": 4, "memory_limit": memory}) as connection, open(script) as statements:
+    seconds = {}
+    for name, statement in json.load(statements):
+        start = time.perf_counter()
+        connection.execute(statement)
+        seconds[name] = seconds.get(name, 0) + time.perf_counter() - start
+with open(took, "w") as file:
+    json.dump(seconds, file)
+"""
+"""Runs a script, statement by statement, in one connection, and tells how long each took."""
 
 MEMORY = "8GB"
 """What DuckDB may use, as in ``profiles.yml``."""
@@ -73,6 +85,7 @@ class Bench:
         self._folders = Folders(place / "data")
         self._warehouse = place / "dbt" / "warehouse.duckdb"
         self._by_hand = place / "script" / "warehouse.duckdb"
+        self._script, self._took = place / "script" / "script.json", place / "script" / "seconds.json"
         self._target = place / "target"
         for path in (self._warehouse, self._by_hand):
             path.parent.mkdir(parents=True)
@@ -92,13 +105,9 @@ class Bench:
     def script(self) -> Cost:
         """The same tables by the script, in a process of its own."""
         self._by_hand.unlink(missing_ok=True)
-        (self._place / SCRIPT).write_text(self._written(), encoding="utf-8")
-        run = (
-            "import duckdb, sys, pathlib; "
-            f"c = duckdb.connect(sys.argv[1], config={{'threads': 4, 'memory_limit': '{MEMORY}'}}); "
-            "c.execute(pathlib.Path(sys.argv[2]).read_text('utf-8')); c.close()"
-        )
-        return measured([sys.executable, "-c", run, str(self._by_hand), str(self._place / SCRIPT)])
+        self._script.write_text(json.dumps(self._written()), encoding="utf-8")
+        places = (self._by_hand, self._script, self._took)
+        return measured([sys.executable, "-c", RUN, *map(str, places), MEMORY])
 
     def resize(self, n: int) -> None:
         """Put n times the store in the place of what was there."""
@@ -118,38 +127,41 @@ class Bench:
         """Rows by table of dbt's file."""
         return {name: int(told.split("(")[1].rstrip(")")) for name, told in logical_hash(self._warehouse).items()}
 
-    def node_seconds(self) -> tuple[Counter[str], list[tuple[str, float]]]:
-        """Seconds of dbt's nodes by kind, and its slowest models."""
+    def node_seconds(self) -> tuple[Counter[str], list[tuple[str, float, float]]]:
+        """Seconds of dbt's nodes by kind, and its slowest models with what the script took for them."""
         results = json.loads((self._target / "run_results.json").read_text(encoding="utf-8"))["results"]
+        by_hand = json.loads(self._took.read_text(encoding="utf-8"))
         by_kind: Counter[str] = Counter()
         models = []
         for result in results:
             kind, _, name = result["unique_id"].split(".")[:3]
             by_kind[kind] += result["execution_time"]
-            models.append((name, result["execution_time"]))
-        return by_kind, sorted(models, key=lambda pair: -pair[1])[:5]
+            models.append((name, result["execution_time"], by_hand.get(name, 0.0)))
+        return by_kind, sorted(models, key=lambda told: -told[1])[:5]
 
-    def _written(self) -> str:
-        """The script: every seed and model once, in dbt's order, with the columns of the contract."""
+    def _written(self) -> list[tuple[str, str]]:
+        """The script by what it makes: every seed and model once, in dbt's order, with the columns of the contract."""
         nodes = json.loads((self._target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
         results = json.loads((self._target / "run_results.json").read_text(encoding="utf-8"))["results"]
-        lines = ["set preserve_insertion_order = false;"]
-        lines += [f"create schema {schema};" for schema in ("seeds", "staging", "marts")]
+        script = [("settings", "set preserve_insertion_order = false")]
+        script += [(schema, f"create schema {schema}") for schema in ("seeds", "staging", "marts")]
         for node in (nodes[result["unique_id"]] for result in results if result["unique_id"] in nodes):
             name = f"{node['schema']}.{node['name']}"
+            statements = []
             if node["resource_type"] == "seed":
                 types = ", ".join(f"'{column}': '{kind}'" for column, kind in node["config"]["column_types"].items())
                 path = FOLDER / node["original_file_path"]
-                lines.append(f"create table {name} as from read_csv('{path}', header = true, types = {{{types}}});")
-            elif node["resource_type"] == "model" and node["config"]["materialized"] == "view":
-                lines.append(f"create view {name} as {node['compiled_code']};")
+                statements += [f"create table {name} as from read_csv('{path}', header = true, types = {{{types}}})"]
             elif node["resource_type"] == "model" and node["config"]["contract"]["enforced"]:
                 columns = ", ".join(f'"{column}" {told["data_type"]}' for column, told in node["columns"].items())
-                lines.append(f"create table {name} ({columns});")
-                lines.append(f"insert into {name} by name {node['compiled_code']};")
+                statements += [
+                    f"create table {name} ({columns})",
+                    f"insert into {name} by name {node['compiled_code']}",
+                ]
             elif node["resource_type"] == "model":
-                lines.append(f"create table {name} as {node['compiled_code']};")
-        return "\n".join(lines)
+                statements += [f"create {node['config']['materialized']} {name} as {node['compiled_code']}"]
+            script += [(node["name"], statement) for statement in statements]
+        return script
 
 
 def measure(store: Path, sizes: Sequence[int]) -> dict[str, object]:
@@ -183,7 +195,9 @@ def measure(store: Path, sizes: Sequence[int]) -> dict[str, object]:
                 f"x{n}: script": script.seconds,
                 f"x{n}: processor seconds, dbt and script": f"{dbt.cpu_seconds:8.1f} {script.cpu_seconds:.1f}",
                 f"x{n}: dbt's nodes, seconds by kind": ", ".join(f"{k} {s:.1f}" for k, s in kinds.items()),
-                f"x{n}: slowest models": ", ".join(f"{name} {seconds:.1f}" for name, seconds in slowest),
+                f"x{n}: slowest models (the script's seconds)": ", ".join(
+                    f"{name} {seconds:.1f} ({script_seconds:.1f})" for name, seconds, script_seconds in slowest
+                ),
                 f"x{n}: ratio beyond every node's start-up (aim <= {AIM})": (dbt.seconds - empty.seconds)
                 / script.seconds,
                 f"x{n}: the same of processor seconds": (dbt.cpu_seconds - empty.cpu_seconds) / script.cpu_seconds,
@@ -192,12 +206,15 @@ def measure(store: Path, sizes: Sequence[int]) -> dict[str, object]:
                 f"x{n}: file MB, dbt and script": "{:8.0f} {:.0f}".format(*bench.sizes()),
                 f"x{n}: tables equal to the script's": f"all {len(rows)}",
             }
-        for small, large in pairwise(sizes):
-            growth = (by_size[large][0].seconds - empty.seconds) / max(by_size[small][0].seconds - empty.seconds, 0.1)
-            told[f"growth x{small} to x{large}, dbt beyond start-up (linear: {large / small:g})"] = growth
-            told[f"growth x{small} to x{large}, script (linear: {large / small:g})"] = (
-                by_size[large][1].seconds / by_size[small][1].seconds
-            )
+        for small, large in [*pairwise(sizes), *([(sizes[0], sizes[-1])] if len(sizes) > 2 else [])]:
+            (few, few_by_hand), (many, many_by_hand) = by_size[small], by_size[large]
+            told |= {
+                f"growth x{small} to x{large}: dbt's processor beyond start-up": (many.cpu_seconds - empty.cpu_seconds)
+                / (few.cpu_seconds - empty.cpu_seconds),
+                f"growth x{small} to x{large}: dbt beyond the bare start-up": (many.seconds - bare.seconds)
+                / (few.seconds - bare.seconds),
+                f"growth x{small} to x{large}: script": many_by_hand.seconds / few_by_hand.seconds,
+            }
     return told
 
 

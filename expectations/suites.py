@@ -378,8 +378,8 @@ def mart_review_list() -> list[Expectation]:
     sentences = ("first_reason", "second_reason", "third_reason")
     return [
         *_key("critical", key),
-        *_key("critical", ["organisation_level", "year", "rank"]),
-        *_filled("critical", ["band", "first_reason", "second_reason", "ask_for", "innocent_explanation"]),
+        _unique("critical", ["organisation_level", "year", "rank"]),
+        *_filled("critical", ["rank", "band", "first_reason", "second_reason", "ask_for", "innocent_explanation"]),
         _in_list("critical", "band", BANDS, "Nhóm phải là A, B hoặc C."),
         *(
             _in_list("critical", f"{nth}_signal", list(FAMILY_OF), f"Lý do ({nth}_signal) phải là một dấu hiệu.")
@@ -476,13 +476,15 @@ def suite(table: str) -> gx.ExpectationSuite:
 
 def _key(severity: Severity, columns: list[str]) -> list[Expectation]:
     """The columns are filled and together name one row."""
-    names = ", ".join(columns)
-    description = f"Không được có hai dòng trùng khóa ({names})."
+    return [*_filled(severity, columns), _unique(severity, columns)]
+
+
+def _unique(severity: Severity, columns: list[str]) -> Expectation:
+    """No two rows are alike in all the columns."""
+    description = f"Không được có hai dòng trùng khóa ({', '.join(columns)})."
     if len(columns) == 1:
-        unique = gxe.ExpectColumnValuesToBeUnique(column=columns[0], severity=severity, description=description)
-    else:
-        unique = gxe.ExpectCompoundColumnsToBeUnique(column_list=columns, severity=severity, description=description)
-    return [*_filled(severity, columns), unique]
+        return gxe.ExpectColumnValuesToBeUnique(column=columns[0], severity=severity, description=description)
+    return gxe.ExpectCompoundColumnsToBeUnique(column_list=columns, severity=severity, description=description)
 
 
 def _filled(severity: Severity, columns: list[str]) -> list[Expectation]:

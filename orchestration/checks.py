@@ -19,6 +19,15 @@ NAME = "expectations"
 
 STATUSES = {"passed": "Đạt", "failed": "Không đạt", "not_checked": "Không kiểm tra được"}
 
+SEEN_BY = {
+    "fct_finding": "thucchat findings",
+    "rule_result": "thucchat findings",
+    "fct_signal": "thucchat review",
+    "mart_review_list": "thucchat review",
+    "coverage": "thucchat register",
+}
+"""Commands that show what a table tells."""
+
 SEVERITIES = {"critical": "Bắt buộc", "warning": "Cảnh báo"}
 
 
@@ -57,6 +66,8 @@ def as_check(result: "ValidationResult") -> dg.AssetCheckResult:
         metadata={
             "Kết quả": STATUSES[result.status],
             **{name: counts[status] for status, name in STATUSES.items()},
+            "Bảng": dg.MetadataValue.asset(key(result.suite).asset_key),
+            **({"Xem": SEEN_BY[result.suite]} if result.suite in SEEN_BY else {}),
             "Từng kỳ vọng": table_metadata(
                 [("Kỳ vọng", "string"), ("Mức độ", "string"), ("Kết quả", "string"), ("Vì sao", "string")],
                 [

@@ -21,7 +21,7 @@ import pandas as pd
 from orchestration import manifests
 from orchestration.ahead import LARGEST_BYTES
 from orchestration.manifests import Manifest
-from orchestration.warehouse import INPUTS, land, logical_hash
+from orchestration.warehouse import INPUTS, land, logical_hash, primary_keys
 from submissions.register.log import OF_A_BUILD, Recorded
 from submissions.register.states import STATES
 
@@ -358,7 +358,7 @@ def compare(
     with _both(before, after, manifests_of_both) as connection:
         decisions = tuple(placed for one in why.decisions for placed in _where_its_members_are(one, connection))
         why = replace(why, decisions=decisions, doubts=tuple(doubts))
-        columns = _columns(connection)
+        columns, keys = _columns(connection), primary_keys(connection, "after")
         one, other = (logical_hash(path) for path in (before, after))
         names = [
             name
@@ -368,7 +368,7 @@ def compare(
 
         def compared(name: str) -> TableChange | None:
             with connection.cursor() as own:
-                return _compare_table(own, name, columns["before", name], columns["after", name])
+                return _compare_table(own, name, columns["before", name], columns["after", name], keys.get(name, []))
 
         with ThreadPoolExecutor(1 if before.stat().st_size > LARGEST_BYTES else 4) as pool:
             tables = list(filter(None, pool.map(compared, names)))
@@ -464,17 +464,12 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dic
     return found
 
 
-def _primary_key(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
-    found = connection.execute(
-        "select constraint_column_names from duckdb_constraints() where database_name = 'after' "
-        "and schema_name || '.' || table_name = ? and constraint_type = 'PRIMARY KEY'",
-        [name],
-    ).fetchone()
-    return list(found[0]) if found else []
-
-
 def _compare_table(
-    connection: duckdb.DuckDBPyConnection, name: str, before: Mapping[str, str], after: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+    primary_key: Sequence[str],
 ) -> TableChange | None:
     rows = [_count(connection, build, name) if told else 0 for build, told in (("before", before), ("after", after))]
     if not before or not after:
@@ -489,7 +484,7 @@ def _compare_table(
         ),
     ]
     shared = [column for column in after if before.get(column) == after[column]]
-    counts = _compare_rows(connection, name, shared)
+    counts = _compare_rows(connection, name, shared, primary_key)
     if not schema and not counts:
         return None
     return TableChange(name, tuple(schema), *rows, **counts)
@@ -519,10 +514,12 @@ def _is_place(column: str, primary_key: Sequence[str]) -> bool:
     return bool(TRACE.search(column)) and not column.endswith("source_hash")
 
 
-def _compare_rows(connection: duckdb.DuckDBPyConnection, name: str, shared: Sequence[str]) -> dict[str, int]:
+def _compare_rows(
+    connection: duckdb.DuckDBPyConnection, name: str, shared: Sequence[str], primary_key: Sequence[str]
+) -> dict[str, int]:
     """Enter the rows that differ into `groups` and `changes`; returns how many of each kind."""
     table = name.split(".")[1]
-    key = grain(table, shared, _primary_key(connection, name))
+    key = grain(table, shared, primary_key)
     compared = [column for column in shared if column in key or not TRACE.search(column)]
     if not compared:
         return {}

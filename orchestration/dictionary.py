@@ -12,21 +12,29 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from html import escape
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import yaml
 
+from orchestration import described
 from orchestration.problems import ProblemError
+from orchestration.semantics import defined, read_indicators, read_questions
 from orchestration.settings import PROJECT, Folders, dbt_environment
 from reports.catalogue import PACKS
 from submissions.form_set import FormSet
+from submissions.register.snapshots import OBLIGATIONS, SENDINGS
 from submissions.store import (
     CAP_EXCEPTIONS,
     COUNTS,
+    FIELD_CHECK_DRAWS,
     ISSUES,
+    MEMBER_IDENTITIES,
     SUBMISSION,
+    SUCCESSIONS,
     UNITS,
     Store,
     form_schemas,
@@ -55,6 +63,8 @@ WORDS = {
 
 Column = tuple[str, str]
 """A relation (a model's name, or ``store.`` and a form) and a column of it."""
+Made = Mapping[Column, set[Column]]
+"""Each column with those that its value is made of."""
 
 
 @dataclass(frozen=True)
@@ -124,14 +134,19 @@ def write(folders: Folders, out: Path) -> Path:
     with TemporaryDirectory() as scratch:
         target = _generate(folders, Path(scratch))
         manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
-        lines = headings(Store(folders.store).form_sets, manifest)
-        out.mkdir(parents=True, exist_ok=True)
-        # The page names an icon and an address of its own that are not there.
-        pages = re.sub(r"<link[^>]*>", "", (target / "static_index.html").read_text(encoding="utf-8"))
-        (out / "kho.html").write_text(pages, encoding="utf-8")
+    form_sets = Store(folders.store).form_sets
+    made, types = lineage(manifest, form_sets)
+    lines = headings(form_sets, manifest, made)
+    pages = {
+        "kho.html": described.page(manifest, types),
+        "bieu-vao-kho.html": _page("Tiêu đề của biểu đi vào cột nào", _SEARCH + _headings_table(lines)),
+        "chi-so.html": _page("Bài viết hỏi gì, chỉ số nào trả lời", _indicators_table(form_sets)),
+        "index.html": _page("Từ điển dữ liệu", _FIRST),
+    }
+    out.mkdir(parents=True, exist_ok=True)
     _write_csv(lines, out / "bieu-vao-kho.csv")
-    (out / "bieu-vao-kho.html").write_text(_page("Tiêu đề của biểu đi vào cột nào", _table(lines)), encoding="utf-8")
-    (out / "index.html").write_text(_page("Từ điển dữ liệu", _FIRST), encoding="utf-8")
+    for name, text in pages.items():
+        (out / name).write_text(text, encoding="utf-8")
     return out / "index.html"
 
 
@@ -139,12 +154,12 @@ def _generate(folders: Folders, scratch: Path) -> Path:
     """Let dbt write its documentation; no warehouse is opened but an empty one."""
     environment = {
         **os.environ,
-        **dbt_environment(folders, scratch / "empty.duckdb"),
+        **dbt_environment(folders, scratch / "kho.duckdb"),
         "DBT_TARGET_PATH": str(scratch / "target"),
         "DBT_LOG_PATH": str(scratch / "logs"),
     }
     dbt = Path(sys.executable).with_name("dbt")
-    command = [dbt, "docs", "generate", "--static", "--empty-catalog", "--project-dir", DBT, "--profiles-dir", DBT]
+    command = [dbt, "docs", "generate", "--empty-catalog", "--project-dir", DBT, "--profiles-dir", DBT]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
         told = [line for line in result.stdout.splitlines() if "Error" in line]
@@ -155,10 +170,22 @@ def _generate(folders: Folders, scratch: Path) -> Path:
 _FIRST = """
 <ul>
 <li><a href="kho.html">Kho dữ liệu</a>: mô tả mọi bảng và cột, câu lệnh, sơ đồ nguồn gốc, ai đọc bảng nào.</li>
+<li><a href="chi-so.html">Bài viết hỏi gì, chỉ số nào trả lời</a>: định nghĩa, tử số, mẫu số, biểu nguồn, căn cứ.</li>
 <li><a href="bieu-vao-kho.html">Tiêu đề của biểu đi vào cột nào</a>, bằng tiếng Việt và tiếng Anh
 (<a href="bieu-vao-kho.csv">tệp CSV</a>).</li>
 </ul>
 <p>Một số liệu từ đâu mà có: <code>thucchat trace BẢNG KHÓA CỘT</code></p>
+"""
+
+_SEARCH = """
+<p><input id="tim" type="search" size="40" placeholder="Tìm tiêu đề, bảng, cột" aria-label="Tìm tiêu đề, bảng, cột"></p>
+<script>
+document.getElementById("tim").addEventListener("input", function () {
+  const wanted = this.value.toLowerCase()
+  for (const row of document.querySelectorAll("tbody tr"))
+    row.hidden = !row.textContent.toLowerCase().includes(wanted)
+})
+</script>
 """
 
 _STYLE = """
@@ -175,12 +202,69 @@ def _page(title: str, body: str) -> str:
     )
 
 
-def _table(lines: Iterable[Line]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in NAMES.values())
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(value)}</td>" for value in asdict(line).values()) + "</tr>\n" for line in lines
+def _table(names: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table of cells that are HTML already."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>\n" for row in rows)
+    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
+
+
+HOLDING = ("fct_", "dim_")
+"""What the names of tables that hold a form's cells themselves begin with."""
+OF_HEADING = ("form_set", "form", "heading", "also", "heading_english", "stored_as")
+
+
+def _headings_table(lines: Iterable[Line]) -> str:
+    """A row a heading; the columns that hold its cells are shown, what is worked out from them unfolds."""
+    rows = []
+    for of_heading, fed in groupby(lines, key=attrgetter(*OF_HEADING)):
+        held, derived, notes = [], [], []
+        for mart, columns in groupby(fed, key=attrgetter("mart")):
+            told = list(columns)
+            if not mart:
+                notes += [escape(line.note) for line in told]
+                continue
+            for place, is_held in ((held, True), (derived, False)):
+                named = [_named(line) for line in told if _holds(line) == is_held]
+                place += [f"<b>{escape(mart)}</b>: {'; '.join(named)}"] if named else []
+        cell = "<br>".join([*notes, *held])
+        if derived:
+            counted = f"{len(derived)} bảng tính từ đó"
+            cell += f"<details><summary>{counted}</summary>{'<br>'.join(derived)}</details>"
+        rows.append([*map(escape, of_heading), cell])
+    return _table([*(NAMES[name] for name in OF_HEADING), "Đi vào bảng và cột"], rows)
+
+
+def _named(line: Line) -> str:
+    return f"{escape(line.column)} ({escape(line.description)})"
+
+
+def _holds(line: Line) -> bool:
+    """Whether the column is the heading's own cell in a fact or a dimension, not worked out from it."""
+    own = {name for stored in line.stored_as.split(", ") for name in (stored, f"is_{stored}")}
+    return line.mart.startswith(HOLDING) and line.column in own
+
+
+def _indicators_table(form_sets: Mapping[str, FormSet]) -> str:
+    """What the article asks, and the indicators that answer it; where none does, why."""
+    titles = {form.table: form.title for form_set in form_sets.values() for form in form_set.forms}
+    answers: dict[str, list[dict[str, str]]] = {}
+    for row in read_indicators():
+        answers.setdefault(row["question_id"], []).append(row)
+    rows = []
+    for question in read_questions():
+        asked = f"<b>{escape(question['question_vi'])}</b><br>{escape(question['article_says'])}"
+        if question["no_number_because"]:
+            rows.append([asked, "", escape(question["no_number_because"]), *[""] * 4])
+        for row in answers.get(question["question_id"], ()):
+            forms = ", ".join(titles.get(form, form) for form in row["source_forms"].split())
+            name = f"{escape(row['name_vi'])}<br><code>{escape(row['indicator_id'])}</code>"
+            rest = (defined(row), row["unit_of_measure"], forms, row["grain"], row["legal_source"])
+            rows.append([asked, name, *map(escape, rest)])
+            asked = ""
+    return _table(
+        ["Bài viết hỏi", "Chỉ số", "Định nghĩa và công thức", "Đơn vị tính", "Biểu nguồn", "Đếm theo", "Căn cứ"], rows
     )
-    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
 
 
 def _write_csv(lines: Iterable[Line], path: Path) -> None:
@@ -193,9 +277,12 @@ def _write_csv(lines: Iterable[Line], path: Path) -> None:
 # --- from headings to columns ------------------------------------------------------------------------------------
 
 
-def headings(form_sets: Mapping[str, FormSet], manifest: Mapping) -> list[Line]:
-    """A line for each heading of each form and each column of a mart it feeds, in the order of the forms."""
-    fed = _fed(manifest, form_sets)
+def headings(form_sets: Mapping[str, FormSet], manifest: Mapping, made: Made) -> list[Line]:
+    """A line for each heading of each form and each column of a mart it feeds, in the order of the forms.
+
+    `made` is the `lineage` of the manifest.
+    """
+    fed = _fed(manifest, made)
     models = {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
     lines = []
     for form_set in form_sets.values():
@@ -237,9 +324,8 @@ def english(key: str) -> str:
     return " ".join(WORDS.get(word, word) for word in key.split("_"))
 
 
-def _fed(manifest: Mapping, form_sets: Mapping[str, FormSet]) -> dict[Column, set[Column]]:
+def _fed(manifest: Mapping, made: Made) -> dict[Column, set[Column]]:
     """The columns of marts by the column of the store they are made of, through all models between."""
-    made = lineage(manifest, form_sets)
     marts = {
         node["name"]
         for node in manifest["nodes"].values()
@@ -265,18 +351,26 @@ def _fed(manifest: Mapping, form_sets: Mapping[str, FormSet]) -> dict[Column, se
 _FORMS = re.compile(r"read_parquet\('[^']*?/(?:forms/)?(\w+)(?:/\*)?\.parquet'(?:,\s*union_by_name\s*=\s*true)?\)")
 
 
-def lineage(manifest: Mapping, form_sets: Mapping[str, FormSet]) -> dict[Column, set[Column]]:
-    """Each column of each model with the columns of models, seeds and the store that its value is made of."""
+def lineage(manifest: Mapping, form_sets: Mapping[str, FormSet]) -> tuple[Made, dict[Column, str]]:
+    """Each column of each model with the columns of models, seeds and the store that its value is made of.
+
+    Beside it the type of each column of the store and of the models that declare none, as far as the SQL tells.
+    """
     from sqlglot import exp, parse_one
     from sqlglot.lineage import lineage as trace
+    from sqlglot.optimizer.annotate_types import annotate_types
     from sqlglot.optimizer.qualify import qualify
     from sqlglot.optimizer.scope import build_scope
 
     schema: dict[str, dict[str, dict[str, str]]] = {"store": _store_columns(form_sets), "seeds": {}}
+    types = {
+        (f"store.{form}", name): told for form, columns in schema["store"].items() for name, told in columns.items()
+    }
     for node in manifest["nodes"].values():
         if node["resource_type"] == "seed":
             with (DBT / node["original_file_path"]).open(encoding="utf-8", newline="") as file:
-                schema["seeds"][node["name"]] = dict.fromkeys(next(csv.reader(file)), "text")
+                declared = node["config"].get("column_types") or {}
+                schema["seeds"][node["name"]] = {name: declared.get(name, "varchar") for name in next(csv.reader(file))}
     made: dict[Column, set[Column]] = {}
     plain = set(schema["seeds"])
     for node in _in_order(manifest):
@@ -288,7 +382,17 @@ def lineage(manifest: Mapping, form_sets: Mapping[str, FormSet]) -> dict[Column,
         query = qualify(parsed, schema=schema, dialect="duckdb", validate_qualify_columns=False)
         _look_up(query, plain)
         names = [name for name in query.named_selects if name != "*"]
-        schema.setdefault(node["schema"], {})[node["name"]] = dict.fromkeys(names, "text")
+        declared = {name: column.get("data_type") for name, column in node["columns"].items()}
+        if not all(declared.values()):
+            plainer = query.copy()
+            for best in [*plainer.find_all(exp.ArgMax)]:  # of the type of what is taken, which sqlglot does not say
+                (best.parent if isinstance(best.parent, exp.Filter) else best).replace(exp.Max(this=best.this))
+            annotated = annotate_types(plainer, schema=schema, dialect="duckdb")
+            told = {one.alias_or_name: one.type.sql("duckdb").lower() for one in annotated.selects if one.type}
+            declared |= {name: TYPES.get(told[name], told[name]) for name in told if told[name] not in UNTOLD}
+            types |= {(node["name"], name): type_ for name, type_ in declared.items() if type_}
+        of_node = {name: declared.get(name) or "varchar" for name in names}
+        schema.setdefault(node["schema"], {})[node["name"]] = of_node
         scope = build_scope(query)
         for name in names:
             root = trace(name, query, schema, scope=scope, dialect="duckdb", trim_selects=False)
@@ -299,7 +403,7 @@ def lineage(manifest: Mapping, form_sets: Mapping[str, FormSet]) -> dict[Column,
             }
         if all(parent[0] in plain for name in names for parent in made[node["name"], name]):
             plain.add(node["name"])
-    return made
+    return made, types
 
 
 def _look_up(query: "Expression", plain: set[str]) -> None:
@@ -327,11 +431,28 @@ def _relation(table: object) -> str:
     return f"store.{table.name}" if table.db == "store" else table.name
 
 
+TYPES = {
+    "string": "varchar", "int64": "bigint", "int32": "integer", "bool": "boolean", "date32[day]": "date",
+    "timestamp[us, tz=UTC]": "timestamp with time zone", "decimal128(9, 6)": "decimal(9, 6)", "text": "varchar",
+    "int": "integer", "timestamptz": "timestamp with time zone",
+}  # fmt: skip
+"""Types of the store's files, and what the reader of SQL calls them, in the words of the warehouse."""
+UNTOLD = {"unknown", "null"}
+
+
 def _store_columns(form_sets: Mapping[str, FormSet]) -> dict[str, dict[str, str]]:
-    told = {name: schema.names for name, schema in form_schemas(form_sets).items()}
-    told |= {"submissions": SUBMISSION.names, "counts": COUNTS.names, "issues": ISSUES.names, "queries": ISSUES.names}
-    told |= {"units": UNITS.names, "cap_exceptions": CAP_EXCEPTIONS.names}
-    return {name: dict.fromkeys(names, "text") for name, names in told.items()}
+    schemas = {**form_schemas(form_sets), "submissions": SUBMISSION, "counts": COUNTS}
+    schemas |= {"sendings": SENDINGS, "obligations": OBLIGATIONS}
+    schemas |= {"issues": ISSUES, "queries": ISSUES, "units": UNITS, "cap_exceptions": CAP_EXCEPTIONS}
+    schemas |= {
+        "successions": SUCCESSIONS,
+        "member_identities": MEMBER_IDENTITIES,
+        "field_check_draws": FIELD_CHECK_DRAWS,
+    }
+    return {
+        name: {field.name: TYPES.get(str(field.type), str(field.type)) for field in schema}
+        for name, schema in schemas.items()
+    }
 
 
 def _in_order(manifest: Mapping) -> list[dict]:

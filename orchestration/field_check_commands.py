@@ -149,16 +149,14 @@ def read(folders: Folders, paths: tuple[Path, ...]) -> None:
 
     set_environment(folders)
     claims, _ = inbox.claims(paths, folders.inbox)
-    taken = taking_in.take_in_files(claims, folders, on_file=terminal.show_file)
+    taken = taking_in.take_in_files(claims, folders)
+    for file in taken.report.files:  # when all is decided: a file that is read may still be held
+        terminal.show_file(file)
     for told in field_checks.progress(folders, [file.source_hash for file in taken.report.files]):
         _say(told)
     for path in taken.returned:
         _say(f"Tệp trả lại: {path}")
-    stopped = [file for file in taken.report.files if file.state in {"refused", "held", "failed"}]
-    for file in stopped:
-        if file.state == "held":
-            _say(f"{file.path.name}: {terminal.hidden(file.message)}")
-    if stopped:
+    if any(file.state in {"refused", "held", "failed"} for file in taken.report.files):
         sys.exit(1)
 
 
@@ -270,19 +268,21 @@ def _show(province: "pd.DataFrame", precision: "pd.DataFrame") -> None:
     for (draw_id, year), rows in precision.groupby(["draw_id", "year"], sort=True):
         terminal.show_table(
             f"Độ đúng của từng chỉ báo, mẫu {draw_id}, năm {year}",
-            ["Chỉ báo", "Tổ chức được nêu có kết quả", "Thấp hơn tốt ở đó", "Khoảng 95%", "Ở nơi khác", "Ghi chú"],
+            ["Chỉ báo", "Tổ chức được nêu có kết quả", "Thấp hơn tốt ở đó", "Khoảng 95%", "Ở nơi khác"],
             [
                 (
                     row.signal,
                     int(row.organisations_marked),
                     _percent(row.share),
-                    f"{_percent(row.low)} - {_percent(row.high)}" if row.is_estimable else "",
+                    f"{_percent(row.low)} - {_percent(row.high)}" if row.is_estimable else "–",
                     _percent(row.elsewhere_share),
-                    "" if row.is_estimable else f"không ước lượng được: {REASONS[row.reason_code]}",
                 )
                 for row in rows.itertuples()
             ],
         )
+        for code, alike in rows[~rows["is_estimable"].astype(bool)].groupby("reason_code", sort=True):
+            which = "mọi chỉ báo" if len(alike) == len(rows) else ", ".join(alike["signal"])
+            _say(f"Không ước lượng được khoảng của {which}: {REASONS[code]}.")
     _say("Kết quả là căn cứ để đề nghị thẩm định lại, không phải kết luận về một tổ chức hay một người nào.")
 
 

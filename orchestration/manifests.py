@@ -297,10 +297,12 @@ def _member_key_id(folders: Folders) -> str:
 def _register_as_told(folders: Folders, store: Path) -> dict[str, object]:
     anchor = store / "register" / "anchor.json"
     told = json.loads(anchor.read_text(encoding="utf-8")) if anchor.exists() else {"count": 0, "hash": "", "today": ""}
-    lists = {
-        name: hash_bytes((folders.data / name).read_bytes()) for name in CALENDAR if (folders.data / name).exists()
-    }
-    return {**told, "lists": lists}
+    return {**told, "lists": lists_of_days(folders.data)}
+
+
+def lists_of_days(data: Path) -> dict[str, str]:
+    """The hash of each list of days that the folder has, by its name."""
+    return {name: hash_bytes((data / name).read_bytes()) for name in CALENDAR if (data / name).exists()}
 
 
 def _commit() -> str | None:
@@ -316,12 +318,15 @@ def _commit() -> str | None:
 # --- what changes, kept ------------------------------------------------------------------------------------------
 
 
-def archive_into(folder: Path, store: Path) -> dict[str, str]:
+def archive_into(folder: Path, store: Path, data: Path) -> dict[str, str]:
     """Copy what is written anew in the course of time into `folder`, by content; returns place and name of each.
 
-    Of questions only what the warehouse reads of them is copied.
+    Of questions only what the warehouse reads of them is copied. The lists of days, which lie in `data` and reach the
+    warehouse through the register alone, are found again by their hash (`copy_of_list`).
     """
     folder.mkdir(mode=0o700)
+    for name, told in lists_of_days(data).items():
+        (folder / _copy_of_days(told)).write_bytes((data / name).read_bytes())
     kept = {}
     for path in sorted([*store.glob("*.parquet"), *store.glob("register/*.parquet")]):
         content = path.read_bytes()
@@ -338,6 +343,18 @@ def archive_into(folder: Path, store: Path) -> dict[str, str]:
             kept[f"{place}/{place}.parquet"] = name = f"{hash_bytes(aside.read_bytes())[:32]}.parquet"
             aside.replace(folder / name)
     return kept
+
+
+def copy_of_list(manifest: Manifest, name: str) -> str | None:
+    """The name of the copy of a list (``units.csv``) that a build had; None where it had none."""
+    if name not in CALENDAR:
+        return manifest.archive.get(f"{Path(name).stem}.parquet")
+    told = manifest.register.get("lists", {}).get(name)
+    return _copy_of_days(told) if told else None
+
+
+def _copy_of_days(content: str) -> str:
+    return f"{content[:32]}.csv"
 
 
 # --- two manifests side by side ----------------------------------------------------------------------------------

@@ -3,12 +3,15 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from uuid import uuid4
+
+import pandas as pd
+import pyarrow.parquet as pq
 
 from orchestration import lock, manifests, models, warehouse
 from orchestration.field_checks import land_field_checks
@@ -16,12 +19,15 @@ from orchestration.judging import land_findings, land_review
 from orchestration.manifests import SCHEMA, Manifest, manifest_of
 from orchestration.problems import ProblemError
 from orchestration.registers import open_register
+from orchestration.releases import AUTOMATIC
 from orchestration.settings import Folders, dbt_environment, settings
 from orchestration.warehouse import INPUTS, Tables, Workshop
+from submissions.lists import CALENDAR, NAMES
 from submissions.register.deadlines import ZONE, Deadlines, today
+from submissions.register.log import Register
 from submissions.register.snapshots import export
 from submissions.register.states import sendings
-from submissions.units import ListError, read_units
+from submissions.units import ListError
 
 WRITTEN_ONCE = ("submissions", "counts", "issues", "forms/*")
 """Folders of the store in which a sending's file stays as it is."""
@@ -43,7 +49,8 @@ class Made:
 def as_known(folders: Folders, day: date) -> Made:
     """The warehouse of the sendings that were accepted by the end of `day`, as the register has it. Never published.
 
-    Lists (units, exceptions, successions) have no history of their own: they are those of today.
+    Its lists (units, exceptions, successions, days) are those of the last build by then; of a list that no build then
+    knew, the earliest version there is, which the answer says.
     """
     if day > today():
         raise ProblemError(f"Ngày {day:%d/%m/%Y} chưa đến.")
@@ -54,25 +61,90 @@ def as_known(folders: Folders, day: date) -> Made:
             sent = sendings(then)
             if not sent["is_in_force"].any():
                 raise ProblemError(f"Đến hết ngày {day:%d/%m/%Y} chưa có báo cáo nào được tiếp nhận.")
+            lists = {name: _list_as_known(versions, until) for name, versions in _lists(folders, register).items()}
+            for name, version in lists.items():
+                if version.path is not None:
+                    target = place.data / name if name in CALENDAR else place.store / f"{Path(name).stem}.parquet"
+                    os.symlink(version.path, target)
             try:
-                units, deadlines = read_units(folders.data / "units.csv"), Deadlines.read(folders.data)
+                deadlines = Deadlines.read(place.data)
             except ListError as error:
                 raise ProblemError(str(error)) from error
             _lay_out(folders.store, place.store, sent["source_hash"], (*WRITTEN_ONCE, *manifests.CHANGEABLE))
-            for path in folders.store.glob("*.parquet"):
-                os.symlink(path, place.store / path.name)
+            units = pd.read_parquet(place.store / "units.parquet")
             years = sorted({int(year) for year in sent["year"].dropna()})
             export(then, units, years, place.store, today=day, deadlines=deadlines)
         workshop = Workshop(folders, settings().province)
         database = workshop.begin(place.store, as_known=day)
-        manifest = replace(workshop.manifest, state="as_known")
+        unknown = _told_of_unknown(lists, until)
+        told = workshop.manifest.register | {"lists": manifests.lists_of_days(place.data)}
+        manifest = replace(workshop.manifest, register=told, state="as_known", note=unknown)
         kept = folders.builds / database.name
-        said = f"{int(sent['is_in_force'].sum())} lần gửi được tính; chỉ để xem, không công bố."
+        said = f"{int(sent['is_in_force'].sum())} lần gửi được tính; chỉ để xem, không công bố. {unknown}".rstrip()
         if not kept.exists():
             manifest = manifest.with_tables(_build(place, folders, database))
             manifest.write(folders.builds)
             warehouse.keep(database, folders)
         return Made(manifest.build_id, kept, f"Số liệu đã biết đến hết ngày {day:%d/%m/%Y}", said)
+
+
+@dataclass(frozen=True)
+class _Version:
+    """A list as it was at some time."""
+
+    at: datetime
+    path: Path | None
+    """Where it lies, or a copy of it; None where there was no such list."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the list said nothing."""
+        if self.path is None:
+            return True
+        return self.path.suffix == ".parquet" and pq.read_metadata(self.path).num_rows == 0
+
+
+def _lists(folders: Folders, register: Register) -> dict[str, list[_Version]]:
+    """The versions of each list, the oldest first: as builds had it, and as it is.
+
+    A build that is made a second time has one manifest; when it was made before, its publication tells.
+    """
+    real = {one.build_id: one for one in manifests.manifests(folders) if not one.as_known}
+    times = [(datetime.fromisoformat(one.made_at), one) for one in real.values()]
+    times += [
+        (event.at, real[event.body["build"]])
+        for event in register.read(["published"])
+        if event.body["build"] in real and event.body["by"] == AUTOMATIC
+    ]
+    times.sort(key=lambda told: told[0])
+    now = datetime.now(ZONE)
+    found = {}
+    for name in NAMES:
+        copies = [(at, manifests.copy_of_list(one, name)) for at, one in times]
+        versions = [_Version(at, folders.builds / INPUTS / copy if copy else None) for at, copy in copies]
+        if name not in CALENDAR:
+            versions = [one for one in versions if one.path is not None]  # every build has one, without rows if need be
+        current = folders.data / name if name in CALENDAR else folders.store / f"{Path(name).stem}.parquet"
+        versions.append(_Version(now, current if current.exists() else None))
+        found[name] = [one for one in versions if one.path is None or one.path.exists()]
+    return found
+
+
+def _list_as_known(versions: Sequence[_Version], until: datetime) -> _Version:
+    """The last version by then, or the first of all."""
+    return next((one for one in reversed(versions) if one.at <= until), versions[0])
+
+
+def _told_of_unknown(lists: Mapping[str, _Version], until: datetime) -> str:
+    """Which lists are of a later day, because no build by then is known that had them; empty where none is."""
+    later: dict[str, list[str]] = {}
+    for name, version in lists.items():
+        if version.at > until and not version.is_empty:
+            later.setdefault(f"{version.at.astimezone(ZONE):%d/%m/%Y}", []).append(name)
+    return " ".join(
+        f"Đến ngày ấy chưa có bản dựng nào giữ {', '.join(names)}: dùng bản sớm nhất còn giữ, của ngày {since}."
+        for since, names in later.items()
+    )
 
 
 def again(folders: Folders, build_id: str) -> Made:

@@ -11,6 +11,7 @@ import yaml
 from orchestration.settings import PROJECT
 
 INDICATORS = PROJECT / "dbt_project" / "seeds" / "indicators.csv"
+QUESTIONS = INDICATORS.with_name("article_questions.csv")
 METRICS = PROJECT / "dbt_project" / "models" / "marts" / "indicators" / "_metrics.yml"
 
 HEADING = """\
@@ -24,6 +25,11 @@ def read_indicators(path: Path = INDICATORS) -> list[dict[str, str]]:
     """The rows of the seed."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def read_questions(path: Path = QUESTIONS) -> list[dict[str, str]]:
+    """What the article asks: the rows of that seed."""
+    return read_indicators(path)
 
 
 def semantic_layer(indicators: list[dict[str, str]]) -> str:
@@ -76,12 +82,17 @@ def _model() -> dict[str, object]:
     }
 
 
-def _metric(row: dict[str, str]) -> dict[str, object]:
+def defined(row: dict[str, str]) -> str:
+    """What an indicator is and how it is worked out, in words."""
     scale = f"{row['scale']} × " if row["scale"] != "1" else ""
+    return f"{row['definition']} Giá trị = {scale}({row['numerator_says']}) / ({row['denominator_says']})."
+
+
+def _metric(row: dict[str, str]) -> dict[str, object]:
     return {
         "name": row["indicator_id"],
         "label": row["name_vi"],
-        "description": f"{row['definition']} Giá trị = {scale}({row['numerator_says']}) / ({row['denominator_says']}).",
+        "description": defined(row),
         "type": "ratio",
         "type_params": {"numerator": "part_numerator", "denominator": "part_denominator"},
         "filter": f"{{{{ Dimension('part__indicator_id') }}}} = '{row['indicator_id']}'",

@@ -22,7 +22,7 @@ import pandas as pd
 from orchestration.problems import ProblemError
 from orchestration.settings import PROJECT, Folders
 from orchestration.terminal import hidden
-from orchestration.warehouse import NotBuiltError, Tables
+from orchestration.warehouse import CATALOGUE, SHARED, NotBuiltError, Tables, primary_keys
 from submissions.originals import Address, Original
 from submissions.pseudonyms import load_secret
 from submissions.store import Store
@@ -30,7 +30,7 @@ from submissions.store import Store
 if TYPE_CHECKING:
     from ratings.rules import Catalogue
 
-CATALOGUE = "trace_catalogue"
+ORGANISATION = "organisation_key"
 
 UNKNOWN = 2
 """Exit code for a mart, key or figure that there is not."""
@@ -56,9 +56,6 @@ LIST_NAMES = {
     "sendings": "Sổ đăng ký: các lần gửi",
     "issues": "Danh sách lỗi và câu hỏi",
 }
-
-SHARED = "*"
-"""The entry of a mart's catalogue that holds the sets of rows which its figures share."""
 
 OUTCOMES = {"tested": ("passed", "found"), "found": ("found",), "not_checked": ("not_checked",)}
 """Outcomes of the subjects that a count of a rule's results is of."""
@@ -207,7 +204,6 @@ class Tracer:
         self._views: set[str] = set()
         self._looked_at: dict[str, pd.DataFrame] = {}
         self._columns: dict[str, dict[str, str]] = {}
-        self._keys: dict[str, list[str]] = {}
         self._traced: dict[tuple, Figure] = {}
         self._kept: tuple = ()
         self._lists: dict[str, tuple[list[tuple[int, dict]], list[tuple[int, dict]]]] = {}
@@ -261,16 +257,11 @@ class Tracer:
 
     def primary_key(self, mart: str) -> list[str]:
         """The columns that name a row of a mart."""
-        if mart not in self._keys:
-            found = self._connection.execute(
-                "select constraint_column_names from duckdb_constraints() where database_name = 'build' "
-                "and schema_name = 'marts' and table_name = ? and constraint_type = 'PRIMARY KEY'",
-                [mart],
-            ).fetchone()
-            # A key that is tested and not enforced is told by the mart.
-            _, _, told = self._declared.get(mart, {}).get(SHARED, ("", "", {}))
-            self._keys[mart] = found[0] if found else told.get("key", [])
-        return self._keys[mart]
+        return self._keys.get(f"marts.{mart}", [])
+
+    @cached_property
+    def _keys(self) -> dict[str, list[str]]:
+        return primary_keys(self._connection, "build")
 
     def columns(self, mart: str) -> dict[str, str]:
         """The types of all columns of a mart, in their order."""
@@ -291,12 +282,12 @@ class Tracer:
 
         Raises `TraceError` where there is none such, or where the rows give another value.
         """
-        self._check(mart, column)
+        self._check(mart, column, key)
         return self._trace(mart, self._row(mart, key), column)
 
     def total(self, mart: str, key: str | Mapping[str, object], column: str) -> Figure:
         """The sum of a figure over all rows that a part of a key names, each of them recomputed."""
-        self._check(mart, column)
+        self._check(mart, column, key)
         rows = self._rows(mart, key)
         how = self.catalogue[mart][column][2]["how"]
         if "of" in how or not all(isinstance(row[column], int) and not isinstance(row[column], bool) for row in rows):
@@ -316,11 +307,16 @@ class Tracer:
             parts=parts,
         )
 
-    def _check(self, mart: str, column: str) -> None:
-        """Whether there is such a figure."""
+    def _check(self, mart: str, column: str, key: str | Mapping[str, object]) -> None:
+        """Whether there is such a figure; a key that names nothing is told before why a column has no trace."""
         figures = self.catalogue.get(mart)
         if column in self.reasons.get(mart, {}):
+            self._rows(mart, key)
             raise TraceError(f"Không truy vết {mart}.{column}: {self.reasons[mart][column]}", UNKNOWN)
+        if mart in self.reasons and column not in self.columns(mart):
+            raise TraceError(
+                f"Cột “{column}” không có trong bảng. Các cột của {mart}: {', '.join(self.columns(mart))}.", UNKNOWN
+            )
         if figures is None:
             raise TraceError(
                 f"Không truy vết được bảng “{mart}”. Các bảng truy vết được: {', '.join(self.catalogue)}.", UNKNOWN
@@ -363,12 +359,21 @@ class Tracer:
         return row
 
     def _not_one(self, why: str, mart: str, key: str | Mapping[str, object]) -> TraceError:
-        there = "; ".join(self._examples(mart, self._wanted(mart, key))) or "bảng không có dòng nào"
+        wanted = self._wanted(mart, key)
+        known, near = self._nearest(mart, wanted)
+        given = [name for name in self.primary_key(mart) if name in wanted]
+        unknown = f" (không có {given[known]} “{_text(wanted[given[known]])}”)" if near and known < len(given) else ""
+        there = "; ".join(near) or "bảng không có dòng nào"
         names = ", ".join(self.primary_key(mart))
-        return TraceError(f"{why} của {mart} có khóa “{key}”. Khóa gồm: {names}; các dòng gần nhất: {there}.", UNKNOWN)
+        told = f"{why} của {mart} có khóa “{key}”{unknown}. Khóa gồm: {names}; các dòng gần nhất: {there}."
+        return TraceError(told, UNKNOWN)
 
     def _examples(self, mart: str, wanted: Mapping[str, object]) -> list[str]:
-        """Keys of rows that agree with as much of a wanted key as any do, from its first column on."""
+        """Keys of rows that agree with as much of a wanted key as any do."""
+        return self._nearest(mart, wanted)[1]
+
+    def _nearest(self, mart: str, wanted: Mapping[str, object]) -> tuple[int, list[str]]:
+        """How many columns of a wanted key any rows agree with, from its first on, and the keys of some of these."""
         names = self.primary_key(mart)
         given = [name for name in names if name in wanted]
         for length in range(len(given), -1, -1):
@@ -378,8 +383,8 @@ class Tracer:
                 [_text(wanted[name]) for name in given[:length]],
             ).fetchall()
             if rows:
-                return ["/".join(map(_text, row)) for row in rows]
-        return []
+                return length, ["/".join(map(_text, row)) for row in rows]
+        return 0, []
 
     def _trace(self, mart: str, row: Mapping[str, object], column: str) -> Figure:
         place = {name: row[name] for name in self.primary_key(mart)}
@@ -855,6 +860,11 @@ def _parsed(key: str, names: list[str]) -> dict[str, object]:
         ends = [*(match.start() for match in starts[1:]), len(key)]
         return {match[1]: key[match.end() : end].strip() for match, end in zip(starts, ends, strict=True)}
     values = [key] if len(names) == 1 else key.split("/")
+    if (
+        more := len(values) - len(names)
+    ) > 0 and ORGANISATION in names:  # its own value has a stroke: unit/organisation
+        at = names.index(ORGANISATION)
+        values[at : at + more + 1] = ["/".join(values[at : at + more + 1])]
     return dict(zip(names, (value.strip() for value in values), strict=True)) if len(values) == len(names) else {}
 
 

@@ -144,7 +144,8 @@ def _judge(figure: "Figure") -> None:
 def docs(folders: Folders, out: Path | None) -> None:
     """Lập từ điển dữ liệu: mô tả mọi bảng và cột, sơ đồ nguồn gốc, và tiêu đề của biểu đi vào cột nào của kho.
 
-    Các trang mở được bằng trình duyệt mà không cần mạng. Không có số liệu nào của đơn vị trong đó.
+    Một trang nêu từng điều mà bài viết về Chương trình 12 hỏi, với chỉ số trả lời và định nghĩa của nó. Các trang
+    mở được bằng trình duyệt mà không cần mạng. Không có số liệu nào của đơn vị trong đó.
 
     \b
     Ví dụ:

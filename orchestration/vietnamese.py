@@ -105,6 +105,8 @@ def _value_problem(error: click.BadParameter) -> str:
             told = f"một số nguyên từ {wanted.min} đến {wanted.max}"
         case click.types.IntParamType():
             told = "một số nguyên"
+        case click.Choice() as wanted:
+            told = f"một trong: {', '.join(wanted.choices)}"
         case click.Path() as wanted:
             told = "tên một thư mục" if not wanted.file_okay else "tên một tệp"
         case _:

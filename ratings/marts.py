@@ -224,6 +224,7 @@ INPUTS: dict[str, dict[str, str]] = {
 """Marts the rules read, with the columns they need."""
 
 SIGNAL_INPUTS: dict[str, dict[str, str]] = {
+    "cap_exception": INPUTS["cap_exception"],
     "dim_organisation": {"organisation_key": TEXT, "organisation_level": TEXT, "unit_code": TEXT, "org_code": TEXT},
     "organisation_crosswalk": {
         "structure_date": DATE,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ AGAIN = "đề nghị thẩm định lại."
 """Every sentence ends so."""
 
 MOST_REASONS = 3
+
+TOLD_CLOSELY = 10
+"""Expected counts below this are told between two whole numbers."""
 
 SPEAKS = 0.05
 """A third reason is told where its p is at most this."""
@@ -47,7 +50,7 @@ class _Text(BaseModel):
 
 
 class SignalText(_Text):
-    """One signal as it is explained; `reported` and `usual` by view."""
+    """One signal as it is explained; `reported` and `usual` by view, and what follows them where periods are pooled."""
 
     id: str
     name: str
@@ -58,6 +61,7 @@ class SignalText(_Text):
     usual: dict[str, str]
     innocent: str
     ask_for: str
+    together: dict[Literal["reported", "usual"], str] = {}
 
     @model_validator(mode="after")
     def _has_a_default(self) -> Self:
@@ -72,10 +76,11 @@ class _Texts(_Text):
 
 @dataclass(frozen=True)
 class Words:
-    """What the rated and the parts of an organisation are called."""
+    """What the rated, the parts of an organisation and the organisation itself are called."""
 
     subject: str = "đối tượng"
     group: str = "bộ phận"
+    kind: str = "tổ chức"
 
 
 PLAIN = Words()
@@ -131,6 +136,24 @@ def number(value: object, decimals: int = 1) -> str:
     return f"−{text}" if rounded < 0 else text
 
 
+def about(expected: object, observed: object = None) -> str:
+    """An expected count in whole numbers: "khoảng 12", "khoảng 2 đến 3", "chưa đến 1".
+
+    Both whole numbers around it where it is below ten, or where the nearer one is what was observed.
+    """
+    if expected is None or pd.isna(expected):
+        return "không rõ"
+    value = float(expected)
+    low, high = int(np.floor(value)), int(np.ceil(value))
+    nearest = int(np.floor(value + 0.5))
+    if value < 1 and nearest != value:
+        return "chưa đến 1"
+    is_told = observed is not None and not pd.isna(observed) and nearest == float(observed)
+    if low != high and (value < TOLD_CLOSELY or is_told):
+        return f"khoảng {number(low)} đến {number(high)}"
+    return f"khoảng {number(nearest)}"
+
+
 def percent(share: object, decimals: int = 1) -> str:
     """A share as a percentage; never 100% where it is less."""
     if share is None or pd.isna(share):
@@ -144,9 +167,12 @@ def _told(row: Mapping[str, object], scale: Scale, words: Words) -> dict[str, ob
     given = json.loads(row["parameters"]) if isinstance(row["parameters"], str) else {}
     view = _view(row["signal"], given)
     places = _places(row, given, scale, words)
+    together = text.together if (given.get("periods") or 0) > 1 else {}
     parts = {
-        "reported": text.reported.get(view, text.reported["default"]).format_map(places),
-        "usual": text.usual.get(view, text.usual["default"]).format_map(places),
+        **{
+            name: (by_view.get(view, by_view["default"]) + together.get(name, "")).format_map(places)
+            for name, by_view in {"reported": text.reported, "usual": text.usual}.items()
+        },
         "innocent": text.innocent.format_map(places),
         "ask_for": text.ask_for.format_map(places),
     }
@@ -169,6 +195,7 @@ def _places(row: Mapping[str, object], given: Mapping[str, object], scale: Scale
         "n": number(n),
         "observed": number(observed, 2),
         "expected": number(expected),
+        "about": about(expected, observed),
         "statistic": number(row["statistic"]),
         "peers": number(row["peers"]),
         "share": percent(observed / whole),
@@ -176,6 +203,7 @@ def _places(row: Mapping[str, object], given: Mapping[str, object], scale: Scale
         "expected_share": percent(expected),
         "subject": words.subject,
         "group": words.group,
+        "kind": words.kind,
         "highest": str(len(scale.levels) - 1),
         "level": _level(observed, scale) if row["signal"] == "OWN" else "",
         "target_share": percent(given.get("target")),
@@ -184,6 +212,8 @@ def _places(row: Mapping[str, object], given: Mapping[str, object], scale: Scale
     for name, value in given.items():
         if name not in places:
             places[name] = _as_text(value, scale)
+    if "all_expected" in given:
+        places["all_about"] = about(given["all_expected"], given["all_observed"])
     return places
 
 

@@ -26,15 +26,20 @@ from ratings.signals.province import (
     province,
     scale_of,
 )
+from ratings.signals.raters import beyond_others
 from ratings.signals.scores import Steps, bunching, placebos_of
 from ratings.signals.statistics import SMALLEST_P, benjamini_hochberg, z_of
 from ratings.tables import Tables
 
 WORDS = {
     GRASSROOTS: Words("đảng viên", "chi bộ"),
-    CELL: Words("đảng viên", "chi bộ"),
-    UNIT: Words("đảng viên", "tổ chức cơ sở đảng"),
+    CELL: Words("đảng viên", "chi bộ", "chi bộ"),
+    UNIT: Words("đảng viên", "tổ chức cơ sở đảng", "đơn vị"),
 }
+
+LEAST_OF_CELLS = {"TOP": 0.001, "UNAPPRAISED": 0.01}
+"""The least p of what a cell's organisation decides. The cap is the organisation's, and where it binds the cell of the
+best may honestly have most of it; one clerk who leaves appraisals out does so for all cells."""
 
 SIGNIFICANT, DECIMALS = 7, 6
 """Figures of a chance that are kept, and decimals of everything else: what sums in another order change is beyond."""
@@ -150,7 +155,7 @@ def review(tables: Mapping[str, pd.DataFrame], rules: Catalogue, regulations: Ta
             ratings = known.of(level, scale)
             if not (ratings.organisations["period"] == year).any():
                 continue
-            rows = _rounded(_signals(known, ratings, level, year))
+            rows = level_signals(known, ratings, level, year)
             combined = combine(rows)
             signals.append(_told(rows, ratings, level, year))
             listed.append(_listed(combined, rows, ratings, level, year, before.get(level)))
@@ -167,14 +172,29 @@ def review(tables: Mapping[str, pd.DataFrame], rules: Catalogue, regulations: Ta
 # --- signals -----------------------------------------------------------------------------------------------------
 
 
-def _signals(known: Province, ratings: Ratings, level: str, year: int) -> pd.DataFrame:
-    """`battery.signals` of a level and year; of units BUNCH looks at the whole distribution, not at the peers'."""
+def level_signals(known: Province, ratings: Ratings, level: str, year: int) -> pd.DataFrame:
+    """`battery.signals` of a level and year, rounded.
+
+    Of units BUNCH looks at all their scores beside one another's. Of cells no p is below `LEAST_OF_CELLS`.
+    """
     if level != UNIT:
-        return battery.signals(ratings, year)
+        rows = battery.signals(ratings, year)
+        return _rounded(_held(rows) if level == CELL else rows)
     others = battery.signals(ratings, year, only=[name for name in battery.SIGNALS if name != "BUNCH"])
     codes = np.sort(ratings.organisations.loc[ratings.organisations["period"] == year, "organisation"].unique())
-    whole = _bunching(known.scores(level, year), codes, ratings.scale, year)
-    return pd.concat([others, whole], ignore_index=True).astype(battery.BATTERY_COLUMNS)
+    whole = _bunching(known.scores(level, year), codes, ratings.scale, year, among_others=True)
+    return _rounded(pd.concat([others, whole], ignore_index=True).astype(battery.BATTERY_COLUMNS))
+
+
+def _held(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of cells with their p held at `LEAST_OF_CELLS`."""
+    p, q, z = (rows[name].to_numpy(float, na_value=np.nan) for name in ("p", "q", "z"))
+    for name, least in LEAST_OF_CELLS.items():
+        mine = (rows["signal"] == name).to_numpy()
+        z[mine] = np.where(p[mine] < least, z_of(least), z[mine])
+        p[mine] = np.where(p[mine] < least, least, p[mine])
+        q[mine] = benjamini_hochberg(p[mine])
+    return rows.assign(p=p, q=q, z=z)
 
 
 def _of_province(known: Province, scale: Scale, year: int) -> pd.DataFrame:
@@ -185,11 +205,15 @@ def _of_province(known: Province, scale: Scale, year: int) -> pd.DataFrame:
     return _with_words(rows.rename(columns={"organisation": "organisation_key"}).assign(**about))
 
 
-def _bunching(scores: pd.DataFrame, codes: np.ndarray, scale: Scale, year: int) -> pd.DataFrame:
+def _bunching(
+    scores: pd.DataFrame, codes: np.ndarray, scale: Scale, year: int, *, among_others: bool = False
+) -> pd.DataFrame:
     """BUNCH of whole distributions, one row a code: the cut-off at which most pile up, by Sidak over the cut-offs.
 
     `n` scores beside it, `observed` those just above, `expected` so many if the distribution were smooth, `statistic`
-    the excess of `scores.bunching`, `peers` the places without a cut-off it was compared with.
+    the excess of `scores.bunching`, `peers` the places without a cut-off it was compared with. `among_others`: p by
+    how far the excess lies above that of the other units, `expected` the larger of what both comparisons let expect.
+    What all units show is the province's way of scoring, and a matter of its own row.
     """
     rows = pd.DataFrame({"organisation": codes, "period": year, "signal": "BUNCH", "family": FAMILY_OF["BUNCH"]})
     if scores.empty or not scale.cutoffs:
@@ -199,15 +223,20 @@ def _bunching(scores: pd.DataFrame, codes: np.ndarray, scale: Scale, year: int) 
     steps = Steps.of(scores["score"].to_numpy(float), np.ones(len(scores)), scale)
     found = bunching(scores, scale.cutoffs, placebos=placebos_of(scale, steps), scale=scale)
     shown = {unit: _placebos(part) for unit, part in found[found["is_placebo"]].groupby("unit")}
-    real = found[~found["is_placebo"]].sort_values(["unit", "p", "cutoff"], kind="stable")
+    real = found[~found["is_placebo"]]
+    real = real.assign(expected=(real["above"] - real["moved"]).clip(lower=0))
+    if among_others:
+        real = _beyond_other_units(real)
+    real = real.sort_values(["unit", "p", "reason_code", "cutoff"], kind="stable")
     best = real.drop_duplicates("unit").set_index("unit").reindex(codes)
     p = best["p"].to_numpy(float, na_value=np.nan)
     asked = real.groupby("unit")["p"].count().reindex(codes).to_numpy(float)
     p = np.clip(-np.expm1(asked * np.log1p(-np.minimum(p, 1 - 1e-12))), SMALLEST_P, 1)
     tested = np.isfinite(p)
-    above, below, moved = (best[name].to_numpy(float, na_value=np.nan) for name in ("above", "below", "moved"))
+    above, below, usual = (best[name].to_numpy(float, na_value=np.nan) for name in ("above", "below", "expected"))
+    view = "units" if among_others else "whole"
     told = [
-        json.dumps({"view": "whole", "cutoffs": [cutoff], "placebos": shown.get(code, "")}, ensure_ascii=False)
+        json.dumps({"view": view, "cutoffs": [cutoff], "placebos": shown.get(code, "")}, ensure_ascii=False)
         if known
         else "{}"
         for code, cutoff, known in zip(codes, best["cutoff"], tested, strict=True)
@@ -221,11 +250,30 @@ def _bunching(scores: pd.DataFrame, codes: np.ndarray, scale: Scale, year: int) 
         q=benjamini_hochberg(p),
         n=np.where(tested, above + below, np.nan),
         observed=np.where(tested, above, np.nan),
-        expected=np.where(tested, np.maximum(above - moved, 0), np.nan),
+        expected=np.where(tested, usual, np.nan),
         peers=np.where(tested, best["placebos"].to_numpy(float, na_value=np.nan), np.nan),
         parameters=told,
     )
     return rows.reindex(columns=list(battery.BATTERY_COLUMNS)).astype(battery.BATTERY_COLUMNS)
+
+
+def _beyond_other_units(found: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `scores.bunching` with p by how far the excess lies above the other units' (`raters.beyond_others`)."""
+    above, below = (found[name].to_numpy(float) for name in ("above", "below"))
+    beside, error = above + below, 1 / (above + 0.5) + 1 / (below + 0.5)
+    excess = found["statistic"].to_numpy(float, na_value=np.nan)
+    tested = found["is_testable"].to_numpy(bool)
+    p, expected = np.full(len(found), np.nan), np.full(len(found), np.nan)
+    for at_cutoff in found.groupby("cutoff").indices.values():
+        rows = at_cutoff[tested[at_cutoff]]
+        p[rows] = beyond_others(excess[rows], error[rows])[1]
+        others = np.maximum(beside[rows].sum() - beside[rows], 1)
+        expected[rows] = beside[rows] * (above[rows].sum() - above[rows]) / others
+    return found.assign(
+        p=p,
+        expected=np.fmax(found["expected"].to_numpy(float, na_value=np.nan), expected),
+        reason_code=found["reason_code"].mask(tested & np.isnan(p), "too_few_peers"),
+    )
 
 
 def _placebos(part: pd.DataFrame) -> str:

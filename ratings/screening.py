@@ -212,7 +212,7 @@ def _bunching_told(row: Mapping[str, object], is_reflected: bool) -> str:
         return f"{start}: {counted}{excess} {chance}."
     return (
         f"{start}: {counted}{excess} ({percent(row['moved_share'])} số lẽ ra ở {other}) {chance}. Cũng có thể do: "
-        f"xem lại những trường hợp sát ngưỡng theo quy chế. Cần xem phiếu chấm của những trường hợp sát ngưỡng; {AGAIN}"
+        f"những trường hợp sát ngưỡng đã được xem lại theo quy chế. Cần xem phiếu chấm của những trường hợp ấy; {AGAIN}"
     )
 
 

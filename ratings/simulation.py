@@ -63,6 +63,8 @@ class Province:
     """chance that a rating a mechanism reaches for is really tampered with (of a year, where it works by years)"""
     rechecked: float = 0.0
     """share of the organisations of which an independent second look at ten members exists"""
+    whole_districts: int = 0
+    """so many districts in which everybody inflates, each by a mechanism of its own, beside the `planted`"""
     parents: int = 12
     districts: float = 0.35
     """harsh and mild districts: sd of what a district adds to all its ratings, in sd of a member's score"""
@@ -127,6 +129,16 @@ class _World:
     """level of the organisation itself"""
     own_wish: np.ndarray
     own_unasked: np.ndarray
+    cell_owner: np.ndarray
+    """organisation of every cell"""
+    cell_own: np.ndarray
+    """level of every cell itself"""
+    cell_wish: np.ndarray
+    cell_unasked: np.ndarray
+    lot: np.ndarray
+    """of every seat, in (0, 1): who goes before whom where scores are equal"""
+    cell_work: np.ndarray
+    """[cell, period, column of `EVIDENCE`]: what a cell's evidence has beyond its organisation's"""
 
     @property
     def group(self) -> np.ndarray:
@@ -134,10 +146,22 @@ class _World:
         periods = self.province.periods
         return self.owner[:, None] * periods + np.arange(periods)
 
+    def best_first(self, score: np.ndarray, among: np.ndarray) -> np.ndarray:
+        """The place of each seat within its organisation and period by score (`_place`), equals by lot."""
+        return _place(self.group, score + 1e-3 * self.lot[:, None], among)
+
     def by_organisation(self, values: np.ndarray) -> np.ndarray:
         """Sums of [seat, period] as [organisation, period]."""
-        shape = self.province.organisations, self.province.periods
-        return np.bincount(self.group.ravel(), weights=values.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
+        return self._sums(values, self.owner, self.province.organisations)
+
+    def by_cell(self, values: np.ndarray) -> np.ndarray:
+        """Sums of [seat, period] as [cell, period]."""
+        return self._sums(values, self.cell, len(self.cell_owner))
+
+    def _sums(self, values: np.ndarray, of: np.ndarray, count: int) -> np.ndarray:
+        periods = self.province.periods
+        at = of[:, None] * periods + np.arange(periods)
+        return np.bincount(at.ravel(), weights=values.ravel(), minlength=count * periods).reshape(count, periods)
 
 
 @dataclass
@@ -153,6 +177,19 @@ class _Paper:
     """claims that are decided as they are claimed"""
     unasked: np.ndarray
     own_unasked: np.ndarray
+    cell_own: np.ndarray
+    cell_unasked: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A province: what is so, what an honest appraisal would have put on paper, and what stands there."""
+
+    world: _World
+    honest: _Paper
+    paper: _Paper
+    mechanism: np.ndarray
+    """of every organisation, empty where honest"""
 
 
 @dataclass(frozen=True)
@@ -184,10 +221,75 @@ def simulate(seed: int, province: Province | None = None) -> tuple[Ratings, pd.D
     included). Scores are given in the last period, as the regulation of 2025 wants them. Raises KeyError for an unknown
     mechanism.
     """
-    province = province or Province()
+    made = _made(seed, province or Province())
+    world, paper, honest = made.world, made.paper, made.honest
+    truth = pd.DataFrame(
+        {
+            "organisation": _codes("o", world.province.organisations),
+            "mechanism": _named(made.mechanism),
+            "is_tampered": _differs(world, paper, honest),
+            "is_reformer": world.reforms,
+            "is_rounder": world.rounds,
+            "leniency": world.leniency,
+            **_counted(made, world.by_organisation),
+            "own_raised": (paper.own > honest.own).sum(axis=1),
+        }
+    )
+    return _written(world, paper, honest, np.random.default_rng([seed, 5])), truth
+
+
+def simulate_cells(seed: int, province: Province | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the cells of the organisations of `simulate` report of themselves, and the truth about them.
+
+    First frame, a row a cell and period, sorted: `organisation`, `group`, `period`, `excluded`, `own_level`,
+    `own_self`, `own_appraised` and the columns of `EVIDENCE`: the organisation's with as much again of the cell's own.
+    Truth, one row a cell: `organisation`, `group` and what `simulate` tells of organisations: `mechanism` is the
+    organisation's, `is_tampered` whether anything of the cell itself is not as an honest appraisal has it.
+    """
+    made = _made(seed, province or Province())
+    world, paper, honest = made.world, made.paper, made.honest
+    cells, periods = paper.cell_own.shape
+    names = {
+        "organisation": _codes("o", world.province.organisations)[world.cell_owner],
+        "group": _codes("c", cells),
+    }
+    evidence = paper.evidence[world.cell_owner] + world.cell_work
+    columns = {
+        "excluded": world.by_cell(world.present & ~paper.rated),
+        "own_level": paper.cell_own,
+        "own_self": _claims(paper.cell_own, honest.cell_own, world.cell_wish),
+        "own_appraised": np.where(paper.cell_unasked, np.nan, paper.cell_own),
+        **{name: sign * evidence[:, :, at] for at, (name, (sign, _)) in enumerate(EVIDENCE.items())},
+    }
+    reported = pd.DataFrame(
+        {
+            **{name: np.repeat(codes, periods) for name, codes in names.items()},
+            "period": np.tile(np.arange(1, periods + 1), cells),
+            **{name: np.asarray(values, float).ravel() for name, values in columns.items()},
+        }
+    )
+    changed = _otherwise(world.by_cell, paper, honest) | _poorer(paper, honest)[world.cell_owner]
+    changed |= ((paper.cell_own != honest.cell_own) | (paper.cell_unasked != honest.cell_unasked)).any(axis=1)
+    truth = pd.DataFrame(
+        {
+            **names,
+            "mechanism": _named(made.mechanism[world.cell_owner]),
+            "is_tampered": changed,
+            "is_reformer": world.reforms[world.cell_owner],
+            **_counted(made, world.by_cell),
+        }
+    )
+    return reported, truth
+
+
+def _made(seed: int, province: Province) -> _Made:
     names = province.mechanisms or tuple(MECHANISMS)
-    mechanism = _planted(seed, province, names)
-    world = _with_cases(_world(seed, province), mechanism == "contradiction", np.random.default_rng([seed, 2]))
+    unknown = set(names) - set(MECHANISMS)
+    if unknown:
+        raise KeyError(f"unknown mechanisms: {sorted(unknown)}")
+    world = _world(seed, province)
+    mechanism = _planted(seed, world, names)
+    world = _with_cases(world, mechanism == "contradiction", np.random.default_rng([seed, 2]))
     honest = _honest(world)
     paper = replace(honest, **{name: values.copy() for name, values in vars(honest).items()})
     hands = {}
@@ -202,49 +304,59 @@ def simulate(seed: int, province: Province | None = None) -> tuple[Ratings, pd.D
         if name in _ON_LEVELS:
             _ON_LEVELS[name](world, paper, hand)
     _fit_scores(paper, np.random.default_rng([seed, 4]))
-    truth = pd.DataFrame(
-        {
-            "organisation": _codes("o", province.organisations),
-            "mechanism": pd.Series(mechanism, dtype="str").where(mechanism != ""),
-            "is_tampered": _differs(world, paper, honest),
-            "is_reformer": world.reforms,
-            "is_rounder": world.rounds,
-            "leniency": world.leniency,
-            "raised": _raised(world, paper, honest),
-            "left_out": world.by_organisation(honest.rated & ~paper.rated).sum(axis=1).astype(int),
-            "own_raised": (paper.own > honest.own).sum(axis=1),
-            "contradictions": world.by_organisation(world.disciplined & paper.rated & (paper.level >= HTT))
-            .sum(axis=1)
-            .astype(int),
-        }
-    )
-    return _written(world, paper, honest, np.random.default_rng([seed, 5])), truth
+    return _Made(world, honest, paper, mechanism)
 
 
-def _raised(world: _World, paper: _Paper, honest: _Paper) -> np.ndarray:
-    return world.by_organisation(paper.rated & honest.rated & (paper.level > honest.level)).sum(axis=1).astype(int)
+def _named(mechanism: np.ndarray) -> pd.Series:
+    return pd.Series(mechanism, dtype="str").where(mechanism != "")
+
+
+def _counted(made: _Made, sums: Callable[[np.ndarray], np.ndarray]) -> dict[str, np.ndarray]:
+    """What was done, counted over all periods by organisation or by cell."""
+    world, paper, honest = made.world, made.paper, made.honest
+    parts = {
+        "raised": paper.rated & honest.rated & (paper.level > honest.level),
+        "left_out": honest.rated & ~paper.rated,
+        "contradictions": world.disciplined & paper.rated & (paper.level >= HTT),
+    }
+    return {name: sums(part).sum(axis=1).astype(int) for name, part in parts.items()}
 
 
 def _differs(world: _World, paper: _Paper, honest: _Paper) -> np.ndarray:
     """Organisations of which anything is on paper otherwise than an honest appraisal has it."""
+    of_its_own = (paper.own != honest.own) | (paper.own_unasked != honest.own_unasked)
+    return _otherwise(world.by_organisation, paper, honest) | of_its_own.any(axis=1) | _poorer(paper, honest)
+
+
+def _otherwise(sums: Callable[[np.ndarray], np.ndarray], paper: _Paper, honest: _Paper) -> np.ndarray:
+    """Organisations or cells with members of whom anything differs."""
     of_members = (paper.rated != honest.rated) | (
         paper.rated & ((paper.level != honest.level) | (paper.unasked != honest.unasked))
     )
-    of_its_own = (paper.own != honest.own) | (paper.own_unasked != honest.own_unasked)
-    poorer = ((paper.evidence != honest.evidence) & np.isfinite(honest.evidence)).any(axis=2)
-    return (world.by_organisation(of_members) > 0).any(axis=1) | (of_its_own | poorer).any(axis=1)
+    return (sums(of_members) > 0).any(axis=1)
 
 
-def _planted(seed: int, province: Province, names: tuple[str, ...]) -> np.ndarray:
-    unknown = set(names) - set(MECHANISMS)
-    if unknown:
-        raise KeyError(f"unknown mechanisms: {sorted(unknown)}")
+def _poorer(paper: _Paper, honest: _Paper) -> np.ndarray:
+    """Organisations whose evidence differs."""
+    return ((paper.evidence != honest.evidence) & np.isfinite(honest.evidence)).any(axis=(1, 2))
+
+
+def _planted(seed: int, world: _World, names: tuple[str, ...]) -> np.ndarray:
+    """The mechanism of every organisation, empty where it is honest."""
+    province = world.province
     random = np.random.default_rng([seed, 1])
     count = round(province.planted * province.organisations)
     mechanism = np.full(province.organisations, "", dtype=object)
     # Where they cannot all be equally many, another seed lets others be the more.
     mechanism[random.permutation(province.organisations)[:count]] = np.resize(random.permutation(names), count)
+    districts = random.permutation(province.parents)[: province.whole_districts]
+    for district, name in zip(districts, np.resize(random.permutation(names), len(districts)), strict=True):
+        mechanism[world.parent == district] = name
     return mechanism
+
+
+_STANDING = (-3.2, -1.6, 1.6)
+"""Where the levels of organisations and cells themselves begin."""
 
 
 def _world(seed: int, province: Province) -> _World:
@@ -290,8 +402,11 @@ def _world(seed: int, province: Province) -> _World:
     loading = np.array([load for _, load in EVIDENCE.values()])
     evidence = loading * work[:, :, None] + province.evidence_noise * normal((organisations, periods, len(loading)))
     evidence[uniform(evidence.shape) < 0.02] = np.nan
-    own = 0.9 * work + district[parent][:, None] + 0.5 * normal((organisations, periods))
+    standing = 0.9 * work + district[parent][:, None]
+    own = standing + 0.5 * normal((organisations, periods))
     lowered = random.beta(2, 15, organisations)  # share of claims above what is deserved
+    by_cell = np.random.default_rng([seed, 7])
+    of_cells = len(cell_owner), periods
     return _World(
         province=province,
         owner=owner,
@@ -313,9 +428,15 @@ def _world(seed: int, province: Province) -> _World:
         wish=uniform(shape) < lowered[owner, None],
         unasked=uniform(shape) < np.where(careless, 0.15, 0.02)[owner, None],
         evidence=evidence,
-        own=np.digitize(own, [-3.2, -1.6, 1.6]),
+        own=np.digitize(own, _STANDING),
         own_wish=uniform((organisations, periods)) < lowered[:, None],
         own_unasked=uniform((organisations, periods)) < 0.03,
+        cell_owner=cell_owner,
+        cell_own=np.digitize(standing[cell_owner] + 0.7 * by_cell.standard_normal(of_cells), _STANDING),
+        cell_wish=by_cell.random(of_cells) < lowered[cell_owner, None],
+        cell_unasked=by_cell.random(of_cells) < 0.03,
+        lot=by_cell.random(len(owner)),
+        cell_work=province.evidence_noise * by_cell.standard_normal((*of_cells, len(loading))),
     )
 
 
@@ -357,6 +478,8 @@ def _honest(world: _World) -> _Paper:
         claim_stands=np.zeros(rated.shape, bool),
         unasked=world.unasked,
         own_unasked=world.own_unasked,
+        cell_own=world.cell_own,
+        cell_unasked=world.cell_unasked,
     )
 
 
@@ -364,7 +487,7 @@ def _levels(world: _World, score: np.ndarray, rated: np.ndarray) -> np.ndarray:
     """Levels by score, the excellent trimmed to the cap, the highest scores first."""
     level = np.digitize(score, SCALE.cutoffs)
     excellent = rated & (level == XS)
-    place = _place(world.group, score, excellent)
+    place = world.best_first(score, excellent)
     return np.where(excellent & (place >= _allowed(world, rated & (level >= HTT))[world.owner]), HTT, level)
 
 
@@ -435,6 +558,7 @@ def _evidence_gap(world: _World, paper: _Paper, hand: _Hand) -> None:
     paper.evidence[hand.everywhere] -= 2.0 * hand.strength
     paper.score = np.where(hand.seats & (paper.score < 70), hand.points(70, 80), paper.score)
     paper.own = np.where(hand.years, np.maximum(paper.own, HTT), paper.own)
+    paper.cell_own = np.where(hand.years[world.cell_owner], np.maximum(paper.cell_own, HTT), paper.cell_own)
 
 
 def _leaving_out(world: _World, paper: _Paper, hand: _Hand) -> None:
@@ -450,7 +574,7 @@ def _own_level(world: _World, paper: _Paper, hand: _Hand) -> None:
 def _cap_filling(world: _World, paper: _Paper, hand: _Hand) -> None:
     """As many excellent as the cap lets through, whatever the work: the best of the good."""
     good = paper.rated & (paper.level >= HTT) & hand.years[world.owner]
-    place = _place(world.group, paper.score, good)
+    place = world.best_first(paper.score, good)
     paper.level = np.where(good, np.where(place < _allowed(world, good)[world.owner], XS, HTT), paper.level)
 
 
@@ -484,6 +608,8 @@ def _unappraised(world: _World, paper: _Paper, hand: _Hand) -> None:
     paper.own_unasked = paper.own_unasked | (
         hand.everywhere[:, None] & (hand.random.random(paper.own.shape) < 0.4 * hand.strength)
     )
+    of_cells = hand.random.random(paper.cell_own.shape) < 0.4 * hand.strength
+    paper.cell_unasked = paper.cell_unasked | (hand.everywhere[world.cell_owner, None] & of_cells)
 
 
 _Tampering = Callable[[_World, _Paper, _Hand], None]
@@ -556,13 +682,11 @@ def _written(world: _World, paper: _Paper, honest: _Paper, random: np.random.Gen
     cells = int(world.cell.max()) + 1
     at = (world.cell[seat] * periods + period) * 4 + (XS - final[rows])
     counts = np.bincount(at, minlength=cells * periods * 4).reshape(cells, periods, 4)
-    cell_owner = np.zeros(cells, int)
-    cell_owner[world.cell] = world.owner
     cell, cell_period = np.nonzero(counts.sum(axis=2))
     levels = SCALE.level_columns
     groups = pd.DataFrame(
         {
-            "organisation": codes[cell_owner[cell]],
+            "organisation": codes[world.cell_owner[cell]],
             "group": _codes("c", cells)[cell],
             "period": cell_period + 1,
             **dict(zip(levels, counts[cell, cell_period].T, strict=True)),

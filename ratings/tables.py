@@ -6,15 +6,16 @@ a gap between them, a target without source) is refused whole, with every row na
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 SEEDS = Path(__file__).resolve().parents[1] / "dbt_project" / "seeds"
 """Where the tables stand."""
@@ -34,6 +35,8 @@ class _Line(BaseModel):
 
     line: int = Field(exclude=True)
     """Line of the file, for messages."""
+    faults: frozenset[str] = Field(default=frozenset(), exclude=True)
+    """Columns that cannot be read; in rows that leave `read_tables` there are none."""
     legal_source: str
 
 
@@ -174,32 +177,44 @@ KINDS: dict[str, type[_Line]] = {
 """The tables and what their rows are."""
 
 
+R = TypeVar("R", bound=_Line)
+
+
 def read_tables(folder: Path = SEEDS) -> Tables:
-    """All tables; raises `TableError` that names every faulty row of all of them."""
-    unread: dict[str, list[str]] = {name: [] for name in KINDS}
-    rows = {name: _read(folder / f"{name}.csv", kind, unread[name]) for name, kind in KINDS.items()}
-    tables = Tables(**rows)
-    problems = [problem for found in unread.values() for problem in found]
-    # Rows that could not be read would be missed by the checks between the rows of their table.
-    sound = [check for check, looked_at in _CHECKS.items() if not any(unread[name] for name in looked_at)]
-    problems += [problem for check in sound for problem in check(tables)]
+    """All tables; raises `TableError` that names every faulty row of all of them.
+
+    What rows say together is told of all that can be read: what rests on a row that is lacking only where none is.
+    """
+    problems: list[str] = []
+    tables = Tables(**{name: _read(folder / f"{name}.csv", kind, problems) for name, kind in KINDS.items()})
+    problems += [problem for check in _CHECKS for problem in check(tables)]
     if problems:
         raise TableError("Bảng quy định không dùng được:\n" + "\n".join(f"- {problem}" for problem in problems))
     return tables
 
 
-R = TypeVar("R", bound=_Line)
+def _sound(rows: Sequence[R], *columns: str) -> Sequence[R]:
+    """The rows that can be read in all of these columns."""
+    return [row for row in rows if row.faults.isdisjoint(columns)]
+
+
+def _whole(rows: Sequence[R], *columns: str) -> Sequence[R]:
+    """The rows if all of them can be read in all of these columns, else none."""
+    sound = _sound(rows, *columns)
+    return sound if len(sound) == len(rows) else []
 
 
 def _read(path: Path, kind: type[R], problems: list[str]) -> tuple[R, ...]:
+    """The rows of a table; of what cannot be read at all, one of which nothing is known."""
+    unread = (_known(kind, {}, 0, kind.model_fields),)
     if not path.exists():
         problems.append(f"{path.name}: không tìm thấy tệp trong {path.parent}")
-        return ()
+        return unread
     rows = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
-            wanted = [name for name in kind.model_fields if name != "line"]
+            wanted = [name for name in kind.model_fields if name not in _OURS]
             headings = reader.fieldnames or []
             needed = [name for name in wanted if kind.model_fields[name].is_required() or name == "valid_to"]
             wrong = [f"thiếu cột {name}" for name in needed if name not in headings]
@@ -207,29 +222,47 @@ def _read(path: Path, kind: type[R], problems: list[str]) -> tuple[R, ...]:
             wrong += [f"cột {name} có hai lần" for name in sorted({*headings}) if headings.count(name) > 1]
             if wrong:
                 problems.append(f"{path.name}, dòng 1: {'; '.join(wrong)}")
-                return ()
+                return unread
             for row in reader:
-                told = _row(row, kind, reader.line_num)
-                if isinstance(told, kind):
-                    rows.append(told)
-                else:
-                    problems += [f"{path.name}, dòng {reader.line_num}{problem}" for problem in told]
+                told, faults = _row(row, kind, reader.line_num)
+                rows.append(told)
+                problems += [f"{path.name}, dòng {reader.line_num}{fault}" for fault in faults]
     except (UnicodeDecodeError, csv.Error) as error:
         problems.append(f"{path.name}: không đọc được như tệp CSV (UTF-8, dấu phẩy): {type(error).__name__}")
-        return ()
-    if not rows and not problems:
+        return (*rows, *unread)
+    if not rows:
         problems.append(f"{path.name}: không có dòng nào")
-    return tuple(rows)
+    return tuple(rows) or unread
 
 
-def _row(row: dict, kind: type[R], line: int) -> R | list[str]:
-    """The row, or what is wrong with it."""
+_OURS = ("line", "faults")
+"""Fields of a row that are no columns."""
+
+
+def _row(row: dict, kind: type[R], line: int) -> tuple[R, list[str]]:
+    """The row, None where a cell cannot be read, and what is wrong with it."""
     if None in row or None in row.values():
-        return [": số ô khác số cột"]
+        return _known(kind, {}, line, kind.model_fields), [": số ô khác số cột"]
+    cells = {name: value for name, value in row.items() if value.strip()}
     try:
-        return kind.model_validate({name: value for name, value in row.items() if value.strip()} | {"line": line})
+        return kind.model_validate(cells | {"line": line}), []
     except ValidationError as error:
-        return [f", cột {fault['loc'][0]}: {_fault(fault)}" for fault in error.errors()]
+        faults = {str(fault["loc"][0]): _fault(fault) for fault in error.errors()}
+        return _known(kind, cells, line, faults), [f", cột {name}: {what}" for name, what in faults.items()]
+
+
+def _known(kind: type[R], cells: Mapping[str, str], line: int, faults: Iterable[str]) -> R:
+    """What is known of a row of which some columns cannot be read."""
+    faults = frozenset(faults)
+    read = {name: cell for name, cell in cells.items() if name not in faults}
+    return _of_some_cells(kind).model_validate(read | {"line": line, "faults": faults})
+
+
+@cache
+def _of_some_cells(kind: type[R]) -> type[R]:
+    """Rows of a table in which any cell may lack."""
+    columns = {name: (field.annotation | None, None) for name, field in kind.model_fields.items() if name not in _OURS}
+    return create_model(f"Some{kind.__name__}", __base__=kind, **columns)
 
 
 def _fault(fault: dict) -> str:
@@ -269,9 +302,12 @@ def _at(name: str, *rows: _Line) -> str:
 def _backwards(tables: Tables) -> Iterator[str]:
     dated = [name for name, kind in KINDS.items() if issubclass(kind, _Row)]
     for name in dated:
-        for row in getattr(tables, name):
+        for row in _sound(getattr(tables, name), *_DAYS):
             if row.end <= row.valid_from:
                 yield f"{_at(name, row)}: hết hiệu lực ({_day(row.end)}) không sau ngày có hiệu lực"
+
+
+_DAYS = ("valid_from", "valid_to")
 
 
 def _doubled(tables: Tables) -> Iterator[str]:
@@ -286,7 +322,7 @@ def _doubled(tables: Tables) -> Iterator[str]:
         "inspection_articles": ["article", "conductor", "kind"],
     }
     for name, key in keys.items():
-        for one, other in combinations(getattr(tables, name), 2):
+        for one, other in combinations(_sound(getattr(tables, name), *key), 2):
             if all(getattr(one, part) == getattr(other, part) for part in key):
                 told = ", ".join(str(getattr(one, part)) for part in key)
                 yield f"{_at(name, one, other)}: trùng khóa ({told})"
@@ -294,87 +330,106 @@ def _doubled(tables: Tables) -> Iterator[str]:
 
 def _regimes(tables: Tables) -> Iterator[str]:
     """One regime a year: none has two, none between two has none."""
-    ordered = sorted(tables.regimes, key=lambda regime: (regime.valid_from, regime.end))
-    for one, other in combinations(ordered, 2):
+
+    def in_order(rows: Iterable[Regime]) -> list[Regime]:
+        return sorted(rows, key=lambda regime: (regime.valid_from, regime.end))
+
+    for one, other in combinations(in_order(_sound(tables.regimes, *_DAYS)), 2):
         if other.valid_from.year <= one.last_year:
             yield (
                 f"{_at('regimes', one, other)}: năm {other.valid_from.year} có hai quy định "
-                f"({one.id} và {other.id}), từ ngày {_day(other.valid_from)}"
+                f"({one.id or '?'} và {other.id or '?'}), từ ngày {_day(other.valid_from)}"
             )
-    for one, other in pairwise(ordered):
+    for one, other in pairwise(in_order(_whole(tables.regimes, *_DAYS))):
         if one.end < other.valid_from:
             last = _day(other.valid_from - timedelta(days=1))
             yield (
                 f"{_at('regimes', one, other)}: không có quy định nào từ ngày {_day(one.end)} đến ngày {last} "
-                f"(giữa {one.id} và {other.id})"
+                f"(giữa {one.id or '?'} và {other.id or '?'})"
             )
 
 
-def _overlaps(name: str, rows: Iterable[_Row], of: Callable[[_Row], tuple], what: str) -> Iterator[str]:
-    """Rows of one thing that hold on the same day."""
-    for one, other in combinations(rows, 2):
-        if of(one) == of(other) and one.meets(other):
+def _overlaps(name: str, rows: Iterable[_Row], of: Sequence[str], what: str) -> Iterator[str]:
+    """Rows of one thing that hold on the same day; a thing is what the columns `of` say."""
+    for one, other in combinations(_sound(rows, *of, *_DAYS), 2):
+        thing = [getattr(one, part) for part in of]
+        if thing == [getattr(other, part) for part in of] and one.meets(other):
             first = _day(max(one.valid_from, other.valid_from))
-            told = ", ".join(map(str, of(one)))
+            told = ", ".join(map(str, thing))
             yield f"{_at(name, one, other)}: hai bản của {what} {told} cùng có hiệu lực từ ngày {first}"
 
 
 def _targets(tables: Tables) -> Iterator[str]:
-    yield from _overlaps("targets", tables.targets, lambda row: (row.target_id,), "chỉ tiêu")
-    ordered = sorted(tables.targets, key=lambda row: (row.target_id, row.target_version))
-    for one, other in pairwise(ordered):
+    yield from _overlaps("targets", tables.targets, ["target_id"], "chỉ tiêu")
+    versions = _sound(tables.targets, "target_id", "target_version", "valid_from")
+    for one, other in pairwise(sorted(versions, key=lambda row: (row.target_id, row.target_version))):
         if one.target_id == other.target_id and other.valid_from < one.valid_from:
             yield f"{_at('targets', one, other)}: bản sau của chỉ tiêu {one.target_id} có hiệu lực trước bản trước"
-    for row in tables.targets:
+    for row in _sound(tables.targets, "comparison", "target_value", "target_value_to"):
         if (row.comparison == "between") != (row.target_value_to is not None):
             yield f"{_at('targets', row)}, cột target_value_to: chỉ và phải có khi comparison là between"
         elif row.target_value_to is not None and row.target_value_to < row.target_value:
             yield f"{_at('targets', row)}, cột target_value_to: nhỏ hơn target_value"
+    for row in _sound(tables.targets, "unit_of_measure", "target_value"):
         if row.unit_of_measure == "%" and row.target_value > 100:
             yield f"{_at('targets', row)}, cột target_value: tỷ lệ quá 100%"
 
 
 def _bands(tables: Tables) -> Iterator[str]:
+    scale = ("band_set", "version")
     sets: dict[tuple[str, int], list[Band]] = {}
-    for row in tables.score_bands:
+    for row in _sound(tables.score_bands, *scale):
         sets.setdefault((row.band_set, row.version), []).append(row)
+    of_unknown = len(_sound(tables.score_bands, *scale)) < len(tables.score_bands)
     for (name, version), bands in sets.items():
-        ordered = sorted(bands, key=lambda band: band.points_from)
-        scale = f"thang {name}, bản {version}"
-        if ordered[0].points_from != 0:
-            yield f"{_at('score_bands', ordered[0])}: {scale} không bắt đầu từ 0 điểm"
-        if ordered[-1].points_below is not None:
-            yield f"{_at('score_bands', ordered[-1])}: {scale} không phủ hết đến 100 điểm (points_below phải để trống)"
-        for one, other in pairwise(ordered):
-            if one.points_below != other.points_from:
-                until = "100" if one.points_below is None else f"{one.points_below:f}"
-                fault = "hở" if one.points_below is not None and one.points_below < other.points_from else "chồng nhau"
-                yield f"{_at('score_bands', one, other)}: {scale} {fault} từ {until} đến {other.points_from:f} điểm"
-        if len({(band.valid_from, band.valid_to) for band in bands}) > 1:
-            yield f"{_at('score_bands', *ordered)}: các mức của {scale} không cùng thời gian hiệu lực"
+        ordered = sorted(_whole(bands, "points_from", "points_below"), key=lambda band: band.points_from)
+        if ordered and not of_unknown:
+            yield from _holes(f"thang {name}, bản {version}", ordered)
+        dated = sorted(_sound(bands, *_DAYS), key=lambda band: band.line)
+        if len({(band.valid_from, band.valid_to) for band in dated}) > 1:
+            told = f"các mức của thang {name}, bản {version} không cùng thời gian hiệu lực"
+            yield f"{_at('score_bands', *dated)}: {told}"
     firsts = [bands[0] for bands in sets.values()]
-    yield from _overlaps("score_bands", firsts, lambda row: (row.band_set,), "thang")
+    yield from _overlaps("score_bands", firsts, ["band_set"], "thang")
+
+
+def _holes(scale: str, ordered: Sequence[Band]) -> Iterator[str]:
+    """Points of a scale that no band has, or two have."""
+    if ordered[0].points_from != 0:
+        yield f"{_at('score_bands', ordered[0])}: {scale} không bắt đầu từ 0 điểm"
+    if ordered[-1].points_below is not None:
+        yield f"{_at('score_bands', ordered[-1])}: {scale} không phủ hết đến 100 điểm (points_below phải để trống)"
+    for one, other in pairwise(ordered):
+        if one.points_below != other.points_from:
+            until = "100" if one.points_below is None else f"{one.points_below:f}"
+            fault = "hở" if one.points_below is not None and one.points_below < other.points_from else "chồng nhau"
+            yield f"{_at('score_bands', one, other)}: {scale} {fault} từ {until} đến {other.points_from:f} điểm"
 
 
 def _caps(tables: Tables) -> Iterator[str]:
-    regimes = {regime.id: regime for regime in tables.regimes}
-    yield from _overlaps("caps", tables.caps, lambda row: (row.regime_id,), "trần xuất sắc của")
-    for row in tables.caps:
-        if row.regime_id not in regimes:
+    regimes = {regime.id: regime for regime in _whole(tables.regimes, "regime_id")}
+    yield from _overlaps("caps", tables.caps, ["regime_id"], "trần xuất sắc của")
+    for row in _sound(tables.caps, "regime_id") if regimes else []:
+        regime = regimes.get(row.regime_id)
+        if regime is None:
             yield f"{_at('caps', row)}, cột regime_id: không có quy định {row.regime_id} trong regimes.csv"
-        elif row.valid_from < regimes[row.regime_id].valid_from or row.end > regimes[row.regime_id].end:
+        elif not (row.faults | regime.faults).isdisjoint(_DAYS):
+            continue
+        elif row.valid_from < regime.valid_from or row.end > regime.end:
             yield f"{_at('caps', row)}: ngoài thời gian áp dụng của {row.regime_id} trong regimes.csv"
+    for row in _sound(tables.caps, "cap_pct", "exception_cap_pct"):
         if row.exception_cap_pct is not None and row.exception_cap_pct < row.cap_pct:
             yield f"{_at('caps', row)}, cột exception_cap_pct: nhỏ hơn cap_pct"
 
 
 def _levels(tables: Tables) -> Iterator[str]:
-    codes = {row.level_code for row in tables.levels}
-    for row in tables.level_schemes:
+    codes = {row.level_code for row in _whole(tables.levels, "level_code")}
+    for row in _sound(tables.level_schemes, "level_code") if codes else []:
         if row.level_code not in codes:
             yield f"{_at('level_schemes', row)}, cột level_code: không có mức {row.level_code} trong levels.csv"
-    yield from _overlaps("levels", tables.levels, lambda row: (row.level_code,), "mức")
-    ordered = sorted((row for row in tables.levels if row.valid_to is None), key=lambda row: row.level_order)
+    yield from _overlaps("levels", tables.levels, ["level_code"], "mức")
+    rows = _whole(tables.levels, "level_order", "is_good_or_above", "valid_to")
+    ordered = sorted((row for row in rows if row.valid_to is None), key=lambda row: row.level_order)
     if [row.level_order for row in ordered] != list(range(1, len(ordered) + 1)):
         yield f"{_at('levels', *ordered)}: thứ tự mức (level_order) phải là 1, 2, 3, ... mỗi số một lần"
     for one, other in pairwise(ordered):
@@ -382,13 +437,13 @@ def _levels(tables: Tables) -> Iterator[str]:
             yield f"{_at('levels', one, other)}: mức kém hơn được tính là tốt trở lên mà mức trên thì không"
 
 
-_CHECKS: dict[Callable[[Tables], Iterator[str]], tuple[str, ...]] = {
-    _backwards: (),
-    _doubled: (),
-    _regimes: ("regimes",),
-    _targets: ("targets",),
-    _bands: ("score_bands",),
-    _caps: ("caps", "regimes"),
-    _levels: ("levels", "level_schemes"),
-}
-"""The checks between rows, and the tables that each needs whole."""
+_CHECKS: tuple[Callable[[Tables], Iterator[str]], ...] = (
+    _backwards,
+    _doubled,
+    _regimes,
+    _targets,
+    _bands,
+    _caps,
+    _levels,
+)
+"""The checks between rows."""

@@ -22,21 +22,30 @@ class ListError(ValueError):
 
 def refuse(path: Path, problems: Iterable[Problem]) -> None:
     """Raise `ListError` that tells all `problems` of a list in the order of its lines; nothing where there are none."""
+    if told := in_words(path, problems):
+        raise ListError(told)
+
+
+def in_words(path: Path, problems: Iterable[Problem]) -> str:
+    """All `problems` of a list in the order of its lines, a line each; empty where there are none."""
     told = [
         f"{path}, dòng {line}{f', cột {column}' if column else ''}: {what}"
         for line, column, what in sorted(set(problems))
     ]
-    if told:
-        raise ListError(told[0] if len(told) == 1 else "\n".join([f"{path}: {len(told)} chỗ sai.", *told]))
+    return "\n".join(told if len(told) < 2 else [f"{path}: {len(told)} chỗ sai.", *told])
 
 
-def read_list(path: Path, columns: tuple[str, ...], required: tuple[str, ...]) -> pd.DataFrame:
+def read_list(
+    path: Path, columns: tuple[str, ...], required: tuple[str, ...]
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Problem]]:
     """The columns of a CSV list, as text, None for blank, indexed by line of the file; no rows where there is no file.
 
-    Raises `ListError` where it is no such table: unreadable, a `required` column missing, cells beyond the headings.
+    Rows with cells beyond the headings stand apart, cut off, and are told as problems: nobody knows which cell is of
+    which column. Raises `ListError` where it is no such table: unreadable, a `required` column missing, one doubled.
     """
     if not path.exists():
-        return pd.DataFrame({column: pd.Series(dtype="str") for column in columns}, index=pd.Index([], dtype="int64"))
+        empty = pd.DataFrame({column: pd.Series(dtype="str") for column in columns}, index=pd.Index([], dtype="int64"))
+        return empty, empty, []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, skipinitialspace=True, strict=True)
@@ -52,22 +61,23 @@ def read_list(path: Path, columns: tuple[str, ...], required: tuple[str, ...]) -
         raise ListError(f"{path}: không đọc được: tệp trống; dòng đầu phải là tên cột.")
     if missing := [column for column in required if column not in headings]:
         raise ListError(f"{path}: thiếu cột {', '.join(missing)}; tìm thấy: {', '.join(headings)}.")
-    refuse(
-        path,
-        (
-            (line, "", f"có {len(cells)} ô mà tiêu đề có {len(headings)} cột; ô có dấu phẩy phải đặt trong ngoặc kép.")
-            for line, cells in rows.items()
-            if len(cells) > len(headings)
-        ),
-    )
+    if doubled := sorted({heading for heading in columns if headings.count(heading) > 1}):
+        raise ListError(f"{path}: cột {', '.join(doubled)} có hai lần trong dòng tiêu đề; mỗi cột chỉ được một lần.")
     width = len(headings)
     frame = pd.DataFrame(
-        [[*cells, *[""] * (width - len(cells))] for cells in rows.values()],
+        [[*cells[:width], *[""] * (width - len(cells))] for cells in rows.values()],
         index=pd.Index(rows, dtype="int64"),
         columns=headings,
         dtype="str",
     )
-    return frame.reindex(columns=list(columns), fill_value="").map(clean).replace("", None)
+    frame = frame.reindex(columns=list(columns), fill_value="").map(clean).replace("", None)
+    problems = [
+        (line, "", f"có {len(cells)} ô mà tiêu đề có {width} cột; ô có dấu phẩy phải đặt trong ngoặc kép.")
+        for line, cells in rows.items()
+        if len(cells) > width
+    ]
+    torn = frame.index.isin([line for line, *_ in problems])
+    return frame[~torn], frame[torn], problems
 
 
 def blanks(frame: pd.DataFrame, columns: Iterable[str]) -> Iterator[Problem]:
@@ -90,13 +100,26 @@ def read_units(path: Path) -> pd.DataFrame:
 
     A unit may stand in several rows, one for each span of years. Raises `ListError` that names everything wrong.
     """
-    frame = read_list(path, UNITS, ("unit_code",))
-    problems = list(blanks(frame, ["unit_code"]))
-    for column in ("from_year", "to_year"):
-        frame = frame.assign(**{column: _as_numbers(frame, column, "Int64", problems)})
-    problems += _wrong_spans(frame)
+    frame, problems = written_units(path)
     refuse(path, problems)
+    return tidy_units(frame)
+
+
+def tidy_units(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `written_units` without their lines, each once."""
     return frame.drop_duplicates(ignore_index=True)
+
+
+def written_units(path: Path) -> tuple[pd.DataFrame, list[Problem]]:
+    """As `read_units`, indexed by line of the file, and everything wrong; a number that cannot be read is empty."""
+    frame, _, problems = read_list(path, UNITS, ("unit_code",))
+    problems += blanks(frame, ["unit_code"])
+    years = ("from_year", "to_year")
+    for column in years:
+        frame = frame.assign(**{column: _as_numbers(frame, column, "Int64", problems)})
+    unread = {line for line, column, _ in problems if column in years}
+    problems += _wrong_spans(frame.drop(index=unread))
+    return frame, problems
 
 
 def _wrong_spans(units: pd.DataFrame) -> Iterator[Problem]:
@@ -121,8 +144,8 @@ def read_cap_exceptions(path: Path) -> pd.DataFrame:
     Raises `ListError` that names everything wrong: an exception without a decision is none.
     """
     required = ("unit_code", "group_code", "year", "cap_pct", "decision_no")
-    frame = read_list(path, CAP_EXCEPTIONS, required)
-    problems = list(blanks(frame, required))
+    frame, _, problems = read_list(path, CAP_EXCEPTIONS, required)
+    problems += blanks(frame, required)
     frame = frame.assign(
         year=_as_numbers(frame, "year", "Int64", problems), cap_pct=_as_numbers(frame, "cap_pct", "Float64", problems)
     )

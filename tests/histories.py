@@ -29,6 +29,7 @@ from submissions.store import SUCCESSIONS, frame_table, write_table
 
 CELLS = {"Chi bộ cơ sở", "Chi bộ trực thuộc"}
 GRASSROOTS = {"Đảng bộ cơ sở", "Chi bộ cơ sở"}
+COMMUNES = {"Xã", "Phường", "Thị trấn"}
 PRESENT = {"Chính thức", "Dự bị", "Miễn sinh hoạt", "Đình chỉ sinh hoạt"}
 EXCELLENT, GOOD, DONE, FAILED = (
     "Hoàn thành xuất sắc nhiệm vụ",
@@ -36,6 +37,8 @@ EXCELLENT, GOOD, DONE, FAILED = (
     "Hoàn thành nhiệm vụ",
     "Không hoàn thành nhiệm vụ",
 )
+NAMED = ["Đức Minh", "Xuân Thành", "Xuân Sơn", "Xuân Trang", "Minh Đoài", "Thanh Sơn"]
+"""The commune of the hamlets that the targets name, and the hamlets."""
 DOCUMENTS = {"12-CTr/TU": date(2021, 6, 11), "48-CTr/TU": date(2022, 10, 31)}
 FORMS = [form.table for form in load_form_sets()["B12-2021"].forms]
 PROVINCE = "province"
@@ -636,6 +639,17 @@ class Province:
                     | {"in_inspection_programme": bool(on) and chance.random() < 0.5},
                     code,
                 )
+        for code in self._closed(unit, year):  # found out later, booked where it happened
+            on = self._day(year, chance)
+            yield Row(
+                "disciplines",
+                {"subject": "Tổ chức đảng", "subject_code": code, "org_code": code, "form": "Cảnh cáo"}
+                | {"duty_related": True, "corruption": False, "violated_on": on - timedelta(900), "decided_on": on}
+                | {"decision_no": f"{code}-QĐ/{unit}", "self_reported": False},
+                code,
+                None,
+                on,
+            )
         expelled = [(person, post) for person, post in roll if person.expelled_on and post.status == "Khai trừ"]
         present = [(person, post) for person, post in roll if post.status in PRESENT]
         reproved = chance.sample(present, min(len(present), 1 + len(present) // 50))
@@ -664,6 +678,15 @@ class Province:
                     on,
                 )
 
+    def _closed(self, unit: str, year: int) -> list[str]:
+        """What the unit listed last in a year before, with the day it ended on."""
+        ended = {code: one.closed_on.year for code, one in self.organisations.items() if one.closed_on}
+        return [
+            code
+            for code, last in ended.items()
+            if last < year and (listing := self.listed(last).get(code)) and listing.unit_code == unit
+        ]
+
     @staticmethod
     def _day(year: int, chance: random.Random) -> date:
         return first_of(year) + timedelta(chance.randrange(365))
@@ -672,10 +695,13 @@ class Province:
     def _hamlets(listed: dict[str, Listing], sizes: dict[str, int]) -> Iterator[Row]:
         for code, listing in listed.items():
             if listing.org_kind == "Chi bộ trực thuộc":
+                is_named = listing.commune.endswith(NAMED[0]) and int(code[-3:]) < len(NAMED)
                 yield Row(
                     "hamlets",
-                    {"hamlet_code": f"T.{code}", "hamlet_name": f"Thôn {code[-3:]}", "commune": listing.commune}
-                    | {"cell_code": code, "members": sizes[code], "local_members": sizes[code] // 2},
+                    {"hamlet_code": f"T.{code}", "commune": listing.commune}
+                    | {"hamlet_name": f"Thôn {NAMED[int(code[-3:])] if is_named else code[-3:]}"}
+                    | {"cell_code": code, "members": sizes[code]}
+                    | {"local_members": max(sizes[code] - 3, 0) if is_named else sizes[code] // 2},
                     code,
                 )
 
@@ -987,17 +1013,52 @@ class Province:
     def parts(self) -> dict[tuple[str, int], dict[tuple[str, str], Pair]]:
         """What is counted: (indicator, year) -> (unit, organisation) -> numerator and denominator."""
         parts: dict[tuple[str, int], dict[tuple[str, str], Pair]] = defaultdict(dict)
+        in_term: dict[str, set[str]] = defaultdict(set)
+        cases: dict[tuple[str, int], set[str]] = defaultdict(set)
+        for (unit, _), forms in self.reports_sent.items():
+            for row in forms["disciplines"]:
+                year = row.cells["decided_on"].year
+                cases[unit, year].add(self._still_listed(row.org_code, unit, year))
         for (unit, year), forms in self.reports_sent.items():
             listed = {code: one for code, one in self.listed(year).items() if one.unit_code == unit}
+            in_term[unit] |= _with_all_above((row.org_code for row in forms["admissions"]), listed)
             counted = [
                 (name, row.org_code, n, d)
                 for rows in forms.values()
                 for row in rows
                 for name, n, d in _counted(row, year)
             ]
-            for name, code, n, d in [*counted, *_reached(forms, listed, year)]:
-                _add(parts[name, year], (unit, code), (Fraction(n), Fraction(d)))
+            told = [
+                *_reached(forms, listed, year),
+                *_admitting_in_term(listed, in_term[unit]),
+                *_with_a_case(forms, listed, cases[unit, year]),
+            ]
+            for name, code, n, d in [*counted, *told]:
+                _add(parts[name, year], (unit, code or unit), (Fraction(n), Fraction(d)))
+        self._named_hamlets(parts)
         return parts
+
+    def _still_listed(self, code: str, unit: str, year: int) -> str:
+        """The organisation itself, or the first above it that has not ended by the year."""
+        listed = self.listed(year)
+        while code != unit and code not in listed:
+            listings = self.organisations[code].listings
+            code = next(one.parent_code for at in range(year, 0, -1) if (one := listings.at(at)))
+        return code
+
+    def _named_hamlets(self, parts: dict[tuple[str, int], dict[tuple[str, str], Pair]]) -> None:
+        """Each hamlet that the targets name counts once in a year, where it is listed first."""
+        places: dict[tuple[int, str], list[tuple[str, str, bool]]] = defaultdict(list)
+        for (unit, year), forms in self.reports_sent.items():
+            local = {row.org_code for row in forms["admissions"] if row.cells["local"]}
+            for row in forms["hamlets"]:
+                if row.cells["commune"].endswith(NAMED[0]) and row.cells["hamlet_name"].removeprefix("Thôn ") in NAMED:
+                    has_local = row.cells["local_members"] > 0 or row.org_code in local
+                    places[year, row.cells["hamlet_name"]].append((unit, row.org_code, has_local))
+        for (year, _), listed in places.items():
+            unit, code, _ = min(listed)
+            pair = Fraction(any(has_local for *_, has_local in listed)), Fraction(1)
+            _add(parts["named_hamlets", year], (unit, code), pair)
 
     def totals(self, indicator: str, year: int, day: date) -> dict[str | None, Pair]:
         """A year's numbers of each organisation, unit and the province, by the structure of a day.
@@ -1244,6 +1305,15 @@ def _counted(row: Row, year: int) -> Iterator[tuple[str, object, object]]:
             filled = sum(cells[key] is not None for key in wanted)
             yield "member_file_fields", filled, len(wanted)
             yield "member_files_complete", filled == len(wanted), 1
+            if cells["qualification"]:
+                yield "members_graduates", cells["qualification"] in {"Đại học", "Thạc sĩ", "Tiến sĩ"}, 1
+            if cells["theory"]:
+                yield "members_theory", cells["theory"] in {"Trung cấp", "Cao cấp, cử nhân"}, 1
+        case "membership_movements" if cells["line"] in {"A", "D"}:
+            yield (
+                "members_growth",
+                *((-cells["count"], cells["count"]) if cells["line"] == "A" else (cells["count"], 0)),
+            )
         case "admissions":
             yield "admission_rate", 1, 0
             yield "admissions_pupils_students", cells["group"] in {"Học sinh", "Sinh viên"}, 1
@@ -1286,10 +1356,44 @@ def _counted(row: Row, year: int) -> Iterator[tuple[str, object, object]]:
             plan_on = cells["plan_on"]
             yield "programmes_taken_up", plan_on is not None, 1
             yield "programmes_in_inspection", cells["in_inspection_programme"], 1
+            if cells["document"] == "12-CTr/TU":
+                yield "programme_12_in_inspection", cells["in_inspection_programme"], 1
             if plan_on:
                 yield "days_programme_to_plan", (plan_on - DOCUMENTS[cells["document"]]).days, 1
         case "trainings":
             yield "committee_training", cells["attended"], cells["invited"]
+
+
+def _with_all_above(codes: Iterable[str], listed: dict[str, Listing]) -> set[str]:
+    reached = set()
+    for code in codes:
+        while code in listed and code not in reached:
+            reached.add(code)
+            code = listed[code].parent_code
+    return reached
+
+
+def _top(code: str, listed: dict[str, Listing]) -> Listing:
+    """The organisation right under the unit that one belongs to."""
+    while listed[code].parent_code in listed:
+        code = listed[code].parent_code
+    return listed[code]
+
+
+def _admitting_in_term(listed: dict[str, Listing], in_term: set[str]) -> Iterator[tuple[str, str, object, object]]:
+    for code, listing in listed.items():
+        yield "orgs_admitting", code, code in in_term, 1
+        if listing.org_kind == "Chi bộ trực thuộc" and _top(code, listed).org_sector in COMMUNES:
+            yield "commune_cells_admitting", code, code in in_term, 1
+
+
+def _with_a_case(
+    forms: dict[str, list[Row]], listed: dict[str, Listing], cases: set[str]
+) -> Iterator[tuple[str, str, object, object]]:
+    disciplined = _with_all_above(cases, listed)
+    for row in forms["organisation_assessments"]:
+        if row.cells["final_level"] == EXCELLENT and listed[row.org_code].parent_code not in listed:
+            yield "excellent_with_discipline", row.org_code, row.org_code in disciplined, 1
 
 
 def _reached(
@@ -1298,16 +1402,18 @@ def _reached(
     """Indicators that need more than one row: whether an organisation, or any below it, did something in the year."""
 
     def with_all_above(codes: Iterable[str]) -> set[str]:
-        reached = set()
-        for code in codes:
-            while code in listed and code not in reached:
-                reached.add(code)
-                code = listed[code].parent_code
-        return reached
+        return _with_all_above(codes, listed)
 
     admitting = with_all_above(row.org_code for row in forms["admissions"])
     inspecting = with_all_above(row.org_code for row in forms["inspections"])
     training = with_all_above(row.org_code for row in forms["trainings"])
+    cell_of = {row.card: row.org_code for row in forms["members"]}
+    from_above = {
+        code
+        for row in forms["inspections"]
+        for code in with_all_above([cell_of[row.card] if row.card else row.cells["subject_code"]])
+        if listed[code].parent_code not in listed and code not in with_all_above([row.org_code])
+    }
     rated = {row.org_code: row.cells["final_level"] for row in forms["organisation_assessments"]}
     thematic = {
         (row.org_code, (row.cells["month"] + 2) // 3) for row in forms["cell_meetings"] if row.cells.get("thematic")
@@ -1323,6 +1429,7 @@ def _reached(
         if listing.org_kind in GRASSROOTS:
             yield "orgs_admitting_year", code, code in admitting, 1
             yield "inspection_coverage", code, code in inspecting, 1
+            yield "inspected_from_above", code, code in from_above, 1
             yield "committee_training_coverage", code, code in training, 1
             if rated[code]:
                 yield "grassroots_good", code, rated[code] in {EXCELLENT, GOOD}, 1
@@ -1354,9 +1461,10 @@ def every_event(years: Iterable[int] = range(2021, 2026)) -> Province:
     province.unit("67.003", "Huyện Thưa")
     for unit in province.units:
         for group in ("001", "002"):
-            top = province.found(f"{unit}.{group}.000.000", unit, sector="Xã", commune=f"Xã {unit}-{group}")
+            commune = "Xã Đức Minh" if (unit, group) == ("67.002", "001") else f"Xã {unit}-{group}"
+            top = province.found(f"{unit}.{group}.000.000", unit, sector="Xã", commune=commune)
             for cell in ("001", "002"):
-                code = province.found(f"{unit}.{group}.000.{cell}", unit, top, "Chi bộ trực thuộc")
+                code = province.found(f"{unit}.{group}.000.{cell}", unit, top, "Chi bộ trực thuộc", commune=commune)
                 for _ in range(3):
                     province.admit(code, date(2010, 5, 19))
     one, two, three = "67.001.001.000", "67.001.002.000", "67.002.001.000"
@@ -1374,7 +1482,8 @@ def every_event(years: Iterable[int] = range(2021, 2026)) -> Province:
     for cell, year, other in ((f"{three}.002", 2022, f"{three}.001"), (f"{three}.001", 2023, f"{three}.003")):
         for person in province.members_of(cell, year):
             province.post(person, year, cell_code=other)
-    province.found(f"{three}.003", "67.002", f"{three}.000", "Chi bộ trực thuộc", founded_on=date(1999, 9, 9))
+    new = date(1999, 9, 9)
+    province.found(f"{three}.003", "67.002", f"{three}.000", "Chi bộ trực thuộc", founded_on=new, commune="Đức Minh")
     province.close(f"{three}.001", date(2023, 9, 30))
     province.drop(f"{three}.002", 2022)
     province.bring_back(f"{three}.002", 2024)

@@ -55,8 +55,10 @@ class _Happening:
         self.of_units: dict[str, set[int]] = {unit: set() for unit in province.units}
         self.ended: set[str] = set()
         self.fresh = 0
+        self.on = date.min
 
     def one(self, on: date) -> None:
+        self.on = on
         year = on.year + self.chance.choice([0, 1])
         ways = [name for name in vars(_Happening) if name.startswith("the_") and name != "the_name"]
         getattr(self, self.chance.choice(ways))(on, year)
@@ -64,7 +66,12 @@ class _Happening:
     # --- choosing
 
     def _free(self, code: str, year: int) -> bool:
-        """Nothing has happened to it in a report of the year or later, nor to anything below it."""
+        """Nothing has happened to it in a report of the year or later, nor to anything below it.
+
+        Nor does a lawful list say two things of a code on one day, whichever reports see them.
+        """
+        if any((one.old_code, one.effective_on) == (code, self.on) for one in self.province.successions):
+            return False
         return all(
             max(self.changed.get(one, {0}) | self.of_units.get(one, {0}), default=0) < year
             for one in [code, *self.province.below(code, year)]

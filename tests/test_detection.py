@@ -3,6 +3,8 @@
 Tolerances follow from the counts: a bound is missed where chance would exceed it once in a thousand times only.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -88,10 +90,50 @@ def test_who_had_nothing_to_tamper_with_is_not_to_be_found(provinces):
         assert sum(told["organisations"] for told in figures["mechanisms"].values()) == figures["planted"]
 
 
+@pytest.fixture(scope="module")
+def parts() -> dict[str, list[pd.DataFrame]]:
+    """Cells and units of two provinces of each kind, through the marts."""
+    return {
+        name: [detection.judged_parts(kind.level, seed, kind.province) for seed in range(2)]
+        for name in ("cells", "cells_empty", "units_many", "units_empty_many")
+        for kind in [next(each for each in detection.PARTS if each.name == name)]
+    }
+
+
+@pytest.mark.parametrize("name", ["cells_empty", "units_empty_many"])
+def test_where_nobody_inflates_hardly_a_cell_or_a_unit_is_listed(parts, name):
+    assert sum(listed(frame).sum() for frame in parts[name]) <= poisson.isf(RARE, detection.MOST_LISTED_IN_EMPTY * 2)
+
+
+@pytest.mark.parametrize("name", ["cells_empty", "units_empty_many"])
+def test_no_signal_calls_more_of_the_honest_cells_and_units_surprising_than_it_says(parts, name):
+    for column in [each for each in parts[name][0] if each.startswith("p_")]:
+        p = pd.concat([frame[column] for frame in parts[name]]).dropna()
+        assert (p <= 0.05).sum() <= binom.isf(RARE, len(p), detection.LARGEST_SIZE), column
+
+
+@pytest.mark.parametrize("name", ["cells", "units_many"])
+def test_cells_and_units_that_inflate_stand_above_the_others(parts, name):
+    figures = [detection.measured(frame) for frame in parts[name]]
+
+    assert all(each["planted"] > 0 for each in figures)
+    assert np.mean([each["of_list"]["auroc"] for each in figures]) > 0.6
+    assert all(each["fdr_10"] == 0 or each["listed_10"] > 1 for each in figures)
+
+
+def test_a_unit_is_planted_where_everybody_in_it_inflates(parts):
+    assert [detection.inflates(frame).sum() for frame in parts["units_many"]] == [6, 6]
+    assert all(len(frame) == 60 for frame in parts["units_many"])
+
+
+def test_cells_are_judged_from_ten_rated_on(parts):
+    assert min(frame["rated"].min() for frame in parts["cells"]) == 10
+
+
 def test_every_kind_of_province_plants_every_mechanism_or_none():
-    for each in detection.SCENARIOS:
+    for each in (*detection.SCENARIOS, *detection.PARTS):
         assert each.province.mechanisms == ()
-        assert each.is_empty == each.name.startswith("empty")
+        assert each.is_empty == ("empty" in each.name)
     assert {each.province.strength for each in detection.SCENARIOS} == {1.0, 0.5}
 
 
@@ -140,7 +182,17 @@ def test_a_page_can_be_made_of_any_kinds_of_provinces():
     result = {"machine": "m", "input": "i", "scenarios": detection.run(small, [1], 1)}
     result["time"] = {"simulate": 1.0, "signals": 1.0, "combine": 1.0, "seconds": 2.0, "subjects": 1.0}
 
-    text = detection.page(result)
+    told = detection.page(result)
+    assert "Cells and reporting units" not in told
+    smaller = Province(organisations=60, parents=5)
+    kinds = [
+        detection.Scenario("cells", "small", smaller, "cell"),
+        detection.Scenario("units_empty", "small", replace(smaller, planted=0), "unit"),
+    ]
+
+    text = detection.page(result | {"parts": detection.run(kinds, [1], 1)})
+    assert "`cells`: the defaults" in text
+    assert "`units_empty`: twelve" in text
     assert all(f"`{name}`" in text for name in MECHANISMS)
     assert "A province takes 2.00 s" in text
     assert "nan" not in text

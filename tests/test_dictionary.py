@@ -1,8 +1,10 @@
 """The dictionary: what readers of the warehouse find without a network, written from what is there."""
 
 import csv
+import json
 import os
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from unittest import mock
@@ -11,8 +13,9 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from orchestration import dictionary
+from orchestration import described, dictionary
 from orchestration.command import cli
+from orchestration.semantics import read_indicators, read_questions
 from orchestration.settings import Folders
 from reports.packs import PACKS
 from submissions.form_set import load_form_sets
@@ -64,7 +67,7 @@ def lines(pages) -> list[dict[str, str]]:
 
 def test_no_page_of_the_dictionary_loads_anything_from_the_net(pages):
     written = sorted(path.name for path in pages.iterdir())
-    assert written == ["bieu-vao-kho.csv", "bieu-vao-kho.html", "index.html", "kho.html"]
+    assert written == ["bieu-vao-kho.csv", "bieu-vao-kho.html", "chi-so.html", "index.html", "kho.html"]
     for page in pages.glob("*.html"):
         loads = Loads()
         loads.feed(page.read_text("utf-8"))
@@ -75,6 +78,49 @@ def test_no_page_of_the_dictionary_loads_anything_from_the_net(pages):
 def test_the_first_page_leads_to_every_other(pages):
     links = set(re.findall(r'href="([^"]+)"', (pages / "index.html").read_text("utf-8")))
     assert links == {path.name for path in pages.iterdir()} - {"index.html"}
+
+
+def inside(pages: Path, name: str) -> dict:
+    """What dbt's page was given: its manifest or its catalogue."""
+    text = (pages / "kho.html").read_text("utf-8")
+    start = {"manifest": '{"metadata": {"dbt_schema_version"', "catalogue": '{"metadata": {}, "nodes"'}[name]
+    told, _ = json.JSONDecoder().raw_decode(text, text.index(start))
+    return told
+
+
+def test_every_column_of_every_table_has_its_type(pages):
+    shown, known = inside(pages, "catalogue"), inside(pages, "manifest")
+    for kind in ("nodes", "sources"):
+        for unique_id, node in shown[kind].items():
+            described = set(known[kind][unique_id]["columns"])
+            assert described <= set(node["columns"]), unique_id
+            assert not [name for name, column in node["columns"].items() if not column["type"]], unique_id
+    types = {name: column["type"] for name, column in shown["nodes"]["model.thucchat.fct_member"]["columns"].items()}
+    assert (types["birth_year"], types["admitted_on"], types["is_local"]) == ("integer", "date", "boolean")
+    assert shown["nodes"]["model.thucchat.stg_members"]["columns"]["admitted_on"]["type"] == "date"
+    assert shown["nodes"]["seed.thucchat.indicators"]["columns"]["scale"]["type"] == "integer"
+    assert shown["sources"]["source.thucchat.store.members"]["columns"]["birth_year"]["type"] == "bigint"
+
+
+def test_how_a_figure_is_found_again_is_told_in_words(pages):
+    known = inside(pages, "manifest")
+    assert not [one for one in known["nodes"].values() if "trace" in {**one["meta"], **one["config"].get("meta", {})}]
+    mart = known["nodes"]["model.thucchat.admission_rate"]
+    assert "thucchat trace admission_rate year/unit_code CỘT" in mart["description"]
+    assert "Cách tính: " in mart["columns"]["rate_pct"]["description"]
+    assert "select " not in known["nodes"]["model.thucchat.indicator_part"]["columns"]["numerator"]["description"]
+    shown = {name for kind in ("nodes", "metrics") for node in known[kind].values() for name in node["meta"]}
+    assert shown <= set(described.META.values())
+
+
+def test_what_the_article_asks_is_told_with_the_indicators_that_answer_it(pages):
+    text = unescape((pages / "chi-so.html").read_text("utf-8"))
+    for question in read_questions():
+        assert question["question_vi"] in text
+        assert question["no_number_because"] in text
+    for indicator in read_indicators():
+        assert f"<code>{indicator['indicator_id']}</code>" in text
+        assert indicator["definition"] in text
 
 
 def test_every_heading_of_every_form_is_told_with_where_it_goes_or_why_not(lines):

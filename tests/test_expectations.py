@@ -157,6 +157,11 @@ class TestSuites:
             assert expectation.severity in ("critical", "warning")
             assert not expectation.description.isascii()
 
+    @pytest.mark.parametrize("name", SUITES)
+    def test_nothing_is_asked_twice(self, name):
+        asked = [(type(one), str(one.configuration.kwargs)) for one in suite(name).expectations]
+        assert len(asked) == len(set(asked))
+
     def test_the_names_of_the_tables_do_not_cost_the_import_of_great_expectations(self):
         code = "import sys, expectations.tables; sys.exit('great_expectations' in sys.modules)"
 

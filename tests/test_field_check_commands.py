@@ -201,7 +201,9 @@ def test_a_file_that_is_not_there_and_one_of_another_province_are_said(say, tmp_
     book["Phiếu thẩm định lại"]["K9"] = "Hoàn thành nhiệm vụ"
     book["Thông tin chung"]["B8"] = "TDL-2024-ffffffff"
     book.save(path)
-    assert "chưa từng được rút" in say("read", path, code=1)
+    told = say("read", path, code=1)
+    assert "chưa từng được rút" in told
+    assert "đã đọc" not in told
 
 
 # --- report
@@ -215,12 +217,13 @@ def facts(is_good: object) -> pd.DataFrame:
     return frame.astype({"was_good": "boolean", "is_good": "boolean"})
 
 
-def landed(folder: Path, found: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def landed(folder: Path, found: pd.DataFrame, indicators: tuple[str, ...] = ("OWN",)) -> dict[str, pd.DataFrame]:
     """The estimates as they come back out of the warehouse."""
     codes = [f"67.001.{number:03}" for number in range(10)]
     signals = pd.DataFrame({"organisation_level": "grassroots", "unit_code": "67.001", "org_code": codes})
     folder.mkdir(parents=True)
-    signals.assign(year=YEAR, signal="OWN", p=0.01).to_parquet(folder / "signals.parquet")
+    told = [signals.assign(year=YEAR, signal=name, p=0.01) for name in indicators]
+    pd.concat(told).to_parquet(folder / "signals.parquet")
     land_field_checks({"fct_field_check": found}, folder)
     return {
         name: pd.read_parquet(folder / f"{name}.parquet") for name in ("field_check_province", "field_check_precision")
@@ -246,6 +249,17 @@ def test_too_little_to_estimate_from_is_said_with_the_reason(say, folders, tmp_p
     publish(folders, landed(tmp_path / "f", facts(np.where(np.arange(ORGANISATIONS * 5) < 100, True, None))))
 
     assert "Không ước lượng được cho toàn tỉnh: nhánh ngẫu nhiên có kết quả ở dưới 30 tổ chức" in say("report")
+
+
+def test_one_reason_of_many_indicators_is_said_once(say, folders, tmp_path):
+    names = ("FUNNEL", "LADDER", "OWN")
+    found = facts(np.where(np.arange(ORGANISATIONS * 5) < 100, True, None))
+    publish(folders, landed(tmp_path / "f", found, names))
+
+    told = say("report")
+    assert all(name in told for name in names)
+    assert told.count("Không ước lượng được khoảng của mọi chỉ báo: ") == 1
+    assert told.count("Không ước lượng được khoảng") == 1
 
 
 def test_no_draw_yet_and_a_warehouse_of_before_are_said(say, folders, tmp_path):

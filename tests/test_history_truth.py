@@ -194,6 +194,20 @@ def test_every_indicator_is_counted_at_the_organisation_it_belongs_to(province, 
         assert not differences(without_nothing(told[key]), without_nothing(parts)), key
 
 
+def test_nothing_is_asked_of_an_organisation_that_has_ended_and_only_a_late_case_speaks_of(warehouse):
+    spoken_of = (
+        "select year, unit_code, org_code from marts.organisation_snapshot "
+        "where not is_listed and (is_cell or is_grassroots)"
+    )
+    assert rows(warehouse, spoken_of)
+    asked = rows(
+        warehouse,
+        "select distinct indicator_id from marts.indicator_part "
+        f"semi join ({spoken_of}) using (year, unit_code, org_code)",
+    )
+    assert asked == [("days_violation_to_decision",)]
+
+
 def test_an_indicator_as_reported_is_the_sum_by_the_structure_of_its_year(province, warehouse):
     told = defaultdict(dict)
     query = "select indicator_id, year, organisation_level, unit_code, numerator, denominator from marts.indicator_year"

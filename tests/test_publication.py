@@ -152,6 +152,7 @@ def test_a_suite_has_three_outcomes_and_what_was_not_checked_has_not_passed(
 ):
     result = suite_result(severity, status, could_run=could_run)
 
+    assert result.metadata["Bảng"].value == dg.AssetKey(["marts", "coverage"])
     assert result.passed is passed
     assert (result.severity == dg.AssetCheckSeverity.ERROR) is blocks
     assert (

@@ -67,7 +67,7 @@ def succeeded(
     """The warehouse with another list of successions; it is afterwards as it was."""
     warehouse.begin()
     try:
-        warehouse.execute("drop view staging.stg_successions")
+        warehouse.execute("drop table staging.stg_successions")
         warehouse.execute(
             "create table staging.stg_successions (succession_id varchar, effective_on date, kind varchar, "
             "old_code varchar, new_code varchar, share decimal(9, 6), legal_source varchar)"
@@ -310,7 +310,8 @@ def test_a_parent_that_does_not_exist_is_named(warehouse, compiled, province):
     ]
     with succeeded(warehouse, compiled, rows) as changed:
         found = changed.execute(compiled["assert_successions_name_known_codes"]).fetchall()
-        assert sorted(row[-1] for row in found) == ["67.001.999", "99.001.002"]
+        # Of a new unit several organisations tell that are put under it; a single one may be a slip of the pen.
+        assert sorted(row[-1] for row in found) == ["67.001.999", "98.001", "99.001.002", "99.002.003"]
 
 
 def test_no_district_and_no_province_is_written_into_the_models():

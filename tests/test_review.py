@@ -9,14 +9,16 @@ import pytest
 from ratings import review as module
 from ratings.combination import LISTED
 from ratings.marts import MissingInput
-from ratings.reasons import tell
+from ratings.reasons import about, tell
 from ratings.review import review
 from ratings.rules import load_rules
 from ratings.signals.battery import FAMILY_OF, SIGNALS
+from ratings.signals.caps import capfill
 from ratings.signals.frames import Scale
 from ratings.signals.province import EVIDENCE, province, scale_of
+from ratings.simulated_marts import LAST_YEAR
 from ratings.tables import read_tables
-from tests.review_builders import LAST_YEAR, drawn, shuffled
+from tests.review_builders import drawn, shuffled
 
 RULES, TABLES = load_rules(), read_tables()
 KEY = ["organisation_level", "year", "organisation_key", "signal"]
@@ -102,6 +104,30 @@ class TestMartsAsRatings:
 
     def test_the_cap_is_for_grassroots_organisations_alone(self, made):
         assert [of_level(made[0], level).scale.cap for level in ("grassroots", "cell", "unit")] == [0.2, None, None]
+
+    @pytest.mark.parametrize(
+        ("decided", "cap"),
+        [
+            ({}, 0.25),
+            ({"cap_pct": 22}, 0.22),
+            ({"cap_pct": 40}, 0.25),
+            ({"cap_pct": 15}, None),
+            ({"decision_no": None}, None),
+            ({"decided_on": None}, None),
+        ],
+    )
+    def test_a_cap_that_a_numbered_decision_raised_is_that_organisations_own(self, made, decided, cap):
+        marts = made[0]
+        row = now(of_level(marts, "grassroots")).nlargest(1, "rated").iloc[0]
+        decision = {"unit_code": row["unit_code"], "group_code": row.name, "year": LAST_YEAR, "cap_pct": 25}
+        decision |= {"decision_no": "12-QĐ/TU", "decided_on": "2025-12-01", **decided}
+
+        ratings = of_level(changed(marts, cap_exception=pd.DataFrame([decision])), "grassroots")
+        known = ratings.organisations.dropna(subset="cap")
+        assert known[["org_code", "period", "cap"]].to_numpy().tolist() == ([[row.name, LAST_YEAR, cap]] if cap else [])
+        found = capfill(ratings, LAST_YEAR).set_index("organisation").loc[row["organisation"]]
+        assert json.loads(found["parameters"])["cap"] == (cap or 0.2)
+        assert json.loads(found["parameters"])["allowed"] == int((cap or 0.2) * (row["good"] - row["top"]) + 1e-9)
 
     @pytest.mark.parametrize(
         ("form", "column"),
@@ -294,6 +320,65 @@ class TestSignals:
         ]
         assert tail[1] < 0.05 < tail[0]
 
+    @pytest.mark.parametrize("everywhere", [False, True])
+    def test_a_unit_stands_out_by_what_the_other_units_do_not_do(self, made, everywhere):
+        """Scores heaped above a cut-off in all units alike are the province's way of scoring."""
+        marts = made[0]
+        rated = marts["fct_member_assessment"]
+        largest = rated.loc[rated["score"].notna(), "unit_code"].mode()[0]
+        near = rated["score"].between(67, 69.9) & (everywhere | (rated["unit_code"] == largest))
+        pushed = rated.assign(score=rated["score"].mask(near, 70.5))
+        known = province(changed(marts, fct_member_assessment=pushed), RULES)
+        units = known.of("unit", scale_of(LAST_YEAR, RULES, TABLES))
+
+        signals = module.level_signals(known, units, "unit", LAST_YEAR)
+        bunch = signals.query("signal == 'BUNCH'").set_index("organisation")
+        assert bunch["is_testable"].all()
+        assert bunch.index[bunch["p"] <= 0.05].tolist() == ([] if everywhere else [largest])
+        (told,) = tell(bunch.loc[[largest]].reset_index(), units.scale)["sentence"]
+        assert "các đơn vị khác" in told
+
+    def test_the_excellent_of_a_cell_alone_are_never_more_than_a_fair_surprise(self, made):
+        """Where an organisation's cap binds, the cell of its best may honestly have most of it."""
+        marts = made[0]
+        years = marts["organisation_year"]
+        cell = now(of_level(marts, "cell")).index[0]
+        mine = (years["org_code"] == cell) & (years["year"] == LAST_YEAR)
+        raised = years.assign(
+            members_xs=years["members_xs"].mask(mine, years["members_rated"]),
+            **{name: years[name].mask(mine, 0) for name in ("members_htt", "members_ht", "members_kht")},
+        )
+        known = province(changed(marts, organisation_year=raised), RULES)
+        cells = known.of("cell", scale_of(LAST_YEAR, RULES, TABLES))
+
+        top = module.level_signals(known, cells, "cell", LAST_YEAR).query("signal == 'TOP' and is_testable")
+        found = top.set_index("organisation").loc[now(cells).loc[cell, "organisation"]]
+        least = module.LEAST_OF_CELLS["TOP"]
+        assert found["p"] == top["p"].min() == least
+        assert found["z"] == pytest.approx(3.0902, abs=1e-4)
+        assert found["q"] == pytest.approx(least * len(top) / (top["p"] <= least).sum())
+
+    def test_missing_appraisals_of_a_cell_are_a_clerks_habit_too(self, made):
+        signals = made[3].signals.query("organisation_level == 'cell' and is_testable")
+
+        least = signals.groupby("signal")["p"].min()
+        for name, held in module.LEAST_OF_CELLS.items():
+            assert least[name] >= held
+        assert (least.drop(list(module.LEAST_OF_CELLS)) < 0.001).any()
+
+    def test_scores_of_too_few_units_are_compared_with_nobody(self, made):
+        marts = made[0]
+        scored = marts["fct_member_assessment"].dropna(subset="score")["unit_code"]
+        two = scored.value_counts().index[:2]
+        fewer = {
+            name: part[part["unit_code"].isin(two)] if "unit_code" in part else part for name, part in marts.items()
+        }
+        known = province(fewer, RULES)
+        units = known.of("unit", scale_of(LAST_YEAR, RULES, TABLES))
+
+        signals = module.level_signals(known, units, "unit", LAST_YEAR)
+        assert signals.query("signal == 'BUNCH'")["reason_code"].tolist() == ["too_few_peers"] * 2
+
 
 class TestTheList:
     def test_it_names_who_inflates_before_who_does_not(self, made):
@@ -383,6 +468,38 @@ def test_figures_are_kept_to_digits_that_no_order_of_adding_reaches():
     np.testing.assert_allclose(found, [0.3, 3.333333e-13, 1.0, np.nan], rtol=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("expected", "observed", "told"),
+    [
+        (12.3, 20, "khoảng 12"),
+        (11.7, 12, "khoảng 11 đến 12"),
+        (12.0, 12, "khoảng 12"),
+        (2.4, 7, "khoảng 2 đến 3"),
+        (3.0, 7, "khoảng 3"),
+        (0.4, 2, "chưa đến 1"),
+        (0.0, 2, "khoảng 0"),
+        (1234.5, 1300, "khoảng 1.235"),
+        (np.nan, 2, "không rõ"),
+    ],
+)
+def test_what_is_expected_is_told_in_whole_numbers(expected, observed, told):
+    assert about(expected, observed) == told
+
+
+@pytest.mark.parametrize("periods", [1, 3])
+def test_a_reason_of_several_periods_tells_them_together(periods):
+    row = {"organisation": "A", "period": 2025, "signal": "EVIDENCE", "z": 4.0, "p": 1e-4, "n": 30, "observed": 29}
+    together = {"periods": periods, "all_observed": 86, "all_rated": 91, "all_expected": 74.6}
+    row |= {"expected": 27.2, "statistic": 4.0, "peers": 20, "parameters": json.dumps({"variant": "peers"} | together)}
+
+    (told,) = tell(pd.DataFrame([row]), Scale(levels=("XS", "HTT", "HT", "KHT")))["sentence"]
+
+    assert "29 trên 30 đối tượng" in told
+    assert "khoảng 27 (90,7%)" in told
+    assert ("tính chung 3 kỳ gần nhất là 86 trên 91 lượt" in told) == (periods > 1)
+    assert ("khoảng 75" in told) == (periods > 1)
+
+
 def test_a_reason_says_nothing_of_what_is_usual_where_no_number_is_known():
     """UNIFORM: too many good everywhere speaks without a count of the commonest level."""
     row = {"organisation": "A", "period": 2025, "signal": "UNIFORM", "z": 4.0, "p": 1e-4, "n": 30, "observed": 30}
@@ -397,3 +514,11 @@ def test_a_reason_says_nothing_of_what_is_usual_where_no_number_is_known():
 
     assert "tất cả hoặc gần như tất cả 30" in told.lower()
     assert "không rõ" not in told
+
+
+def test_a_cell_is_compared_with_cells_and_a_unit_with_units(made):
+    told = made[3].listed.groupby("organisation_level")["first_reason"].agg("; ".join)
+
+    for level, others in {"cell": ("các tổ chức", "các đơn vị"), "unit": ("các tổ chức cùng", "các chi bộ")}.items():
+        assert not any(name in told.get(level, "") for name in others)
+    assert "cell" in told.index

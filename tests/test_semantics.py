@@ -1,6 +1,6 @@
 """The semantic layer is the seed of indicators in dbt's words, and dbt takes it."""
 
-from orchestration.semantics import METRICS, read_indicators, semantic_layer
+from orchestration.semantics import METRICS, read_indicators, read_questions, semantic_layer
 from tests.store_builder import built_by_dbt
 
 
@@ -18,3 +18,10 @@ def test_dbt_reads_a_metric_an_indicator_with_its_definition_and_grain():
     part = built_by_dbt().nodes["indicator_part"]
     for name in ratios:
         assert f"'{name}'" in part["raw_code"], name
+
+
+def test_what_the_article_asks_has_an_indicator_or_a_reason_why_it_has_none():
+    answered = {row["question_id"] for row in read_indicators()}
+    without_number = {row["question_id"] for row in read_questions() if row["no_number_because"]}
+    assert answered | without_number == {row["question_id"] for row in read_questions()}
+    assert not answered & without_number

@@ -208,9 +208,9 @@ class TestCap:
         [("good", 18, 3, 3), ("good", 17, 3, 2), ("good", 15, 0, 3), ("good_or_above", 15, 3, 3), ("rated", 0, 0, 4)],
     )
     def test_the_cap_is_rounded_down_from_its_base(self, base, good, top, expected):
-        scale = Scale(cap=0.2, cap_base=base)
+        counts = (np.array([number]) for number in (0.2, 20, good, top))
 
-        assert allowed(scale, np.array([20]), np.array([good]), np.array([top])).tolist() == [expected]
+        assert allowed(Scale(cap_base=base), *counts).tolist() == [expected]
 
     def test_the_chance_is_how_often_others_of_the_size_meet_it(self):
         # 70 organisations of one size, 14 of them at the cap of 3 (one fifth of 15).

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from ratings.signals import evidence, shares, target, uniform
 from ratings.signals.frames import REASONS, SIGNAL_COLUMNS, Ratings, Scale
-from ratings.signals.shares import ALARM, funnel, wilson
+from ratings.signals.shares import ALARM, funnel, funnel_signal, wilson
 
 SIGNALS = evidence.SIGNALS | shares.SIGNALS | target.SIGNALS | uniform.SIGNALS
 COMBINED = [name for name in SIGNALS if name not in ("FUNNEL", "MODAL")]
@@ -218,6 +219,23 @@ def test_honest_provinces_are_left_in_peace(spread):
 
 
 # -- FUNNEL
+
+
+def test_a_dozen_honest_organisations_are_within_the_funnel_of_a_dozen():
+    """Of so few the spread is known only roughly: without allowing for that one in eight was outside."""
+    random = np.random.default_rng(3)
+    p = []
+    for _ in range(60):
+        rated = random.integers(800, 2500, 24)
+        share = np.repeat(np.clip(0.9 + 0.02 * random.standard_normal(12), 0.5, 0.99), 2)
+        rows = pd.DataFrame({"organisation": np.repeat([f"u{number:02}" for number in range(12)], 2)})
+        rows = rows.assign(period=np.tile([1, 2], 12), type="", rated=rated, good=random.binomial(rated, share))
+        p.append(funnel_signal(Ratings(rows), 2)["p"])
+    p = pd.concat(p).astype(float)
+
+    assert p.notna().all()
+    assert (p <= 0.05).sum() <= binom.isf(0.001, len(p), 0.06)
+    assert (p <= 0.05).sum() > 0
 
 
 def test_the_same_share_is_farther_out_the_more_members_stand_behind_it():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ratings.signals.frames import Ratings
-from ratings.simulation import EVIDENCE, HTT, MECHANISMS, SCALE, Province, simulate
+from ratings.simulation import EVIDENCE, HTT, MECHANISMS, SCALE, Province, simulate, simulate_cells
 
 SMALL = Province(organisations=150, slips=0.0)
 SEED = 11
@@ -236,6 +236,77 @@ def test_counts_of_members_cells_and_organisations_agree():
     assert (good == each["good"]).all()
     assert (by_cell == each[LEVELS]).to_numpy().all()
     assert (each["good"] == each["level_1"] + each["level_2"]).all()
+
+
+def test_in_a_whole_district_everybody_inflates_in_one_way_and_nobody_else_does():
+    ratings, truth = simulate(SEED, province(planted=0.0, whole_districts=2))
+
+    parent = ratings.organisations.drop_duplicates("organisation").set_index("organisation")["parent"]
+    ways = truth.set_index("organisation")["mechanism"].groupby(parent)
+    whole = ways.count() == ways.size()
+    assert whole.sum() == 2
+    assert (ways.count()[~whole] == 0).all()
+    assert (ways.nunique()[whole] == 1).all()
+
+
+def test_cells_add_up_to_their_organisations():
+    ratings, truth = simulate(SEED, province(*MECHANISMS))
+    cells, of_cells = simulate_cells(SEED, province(*MECHANISMS))
+
+    key = ["organisation", "period"]
+    left = cells.groupby(key)["excluded"].sum()
+    assert (left == ratings.organisations.set_index(key)["excluded"].reindex(left.index)).all()
+    counted = ["raised", "left_out", "contradictions"]
+    sums = of_cells.groupby("organisation")[counted].sum().reindex(truth["organisation"])
+    np.testing.assert_array_equal(sums, truth[counted])
+    assert set(ratings.groups["group"]) <= set(cells["group"])
+
+
+def test_a_cell_is_tampered_with_only_where_its_organisation_is():
+    _, truth = simulate(SEED, province(*MECHANISMS))
+    _, of_cells = simulate_cells(SEED, province(*MECHANISMS))
+
+    of_organisation = truth.set_index("organisation")["is_tampered"].reindex(of_cells["organisation"]).to_numpy()
+    changed = of_cells["is_tampered"].to_numpy()
+    assert not (changed & ~of_organisation).any()
+    assert (changed & of_organisation).any()
+    assert (~changed & of_organisation).any()
+
+
+@pytest.mark.parametrize(("mechanism", "is_tampered"), [("own_level", False), ("evidence_gap", True)])
+def test_an_organisation_that_raises_itself_alone_leaves_its_cells_honest(mechanism, is_tampered):
+    _, of_cells = simulate_cells(SEED, province(mechanism))
+
+    assert (of_cells.loc[of_cells["mechanism"].notna(), "is_tampered"] == is_tampered).all()
+
+
+def test_cells_of_the_honest_report_the_same_whether_or_not_others_inflate():
+    cells, truth = simulate_cells(SEED, province("evidence_gap", "unappraised", "leaving_out"))
+    alone, _ = simulate_cells(SEED, province(planted=0.0))
+
+    honest = cells["group"].isin(truth.loc[truth["mechanism"].isna(), "group"])
+    assert same(cells[honest], alone[honest])
+    assert not same(cells[~honest], alone[~honest])
+
+
+def test_a_cell_stands_by_itself_and_near_its_organisation():
+    ratings, _ = simulate(SEED, replace(SMALL, planted=0.0))
+    cells, _ = simulate_cells(SEED, replace(SMALL, planted=0.0))
+
+    both = cells.merge(ratings.organisations, on=["organisation", "period"], suffixes=("", "_above"))
+    for column in ("own_level", "tasks_exceeded"):
+        assert 0.3 < both[column].corr(both[f"{column}_above"]) < 0.95
+
+
+def test_equal_scores_are_trimmed_by_lot_and_not_cell_by_cell():
+    """Where the cap lets through only part of those on one score, the first cell has no more of them than others."""
+    about = replace(SMALL, planted=0.0, rounders=1.0, cells=1.0)
+    ratings, _ = simulate(SEED, about)
+
+    order = ratings.groups.groupby(["organisation", "period"]).cumcount()
+    share = ratings.groups["level_1"] / ratings.groups[LEVELS].sum(axis=1)
+    first, others = share[order == 0], share[order > 0]
+    assert abs(first.mean() - others.mean()) < 4 * np.sqrt(first.var() / len(first) + others.var() / len(others))
 
 
 def test_scores_are_given_in_the_last_period_only():

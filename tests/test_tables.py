@@ -246,6 +246,52 @@ def test_all_faults_are_told_at_once(changed):
     assert len(str(refused.value).splitlines()) == 3
 
 
+def test_a_target_without_source_hides_no_fault_between_its_row_and_another(changed):
+    def edit(rows):
+        row(rows, target_id="orgs_good", target_version="1").update(valid_to="", legal_source="")
+
+    with pytest.raises(TableError) as refused:
+        read_tables(changed("targets", edit))
+
+    assert str(refused.value).splitlines()[1:] == [
+        "- targets.csv, dòng 2, cột legal_source: để trống",
+        "- targets.csv, dòng 2 và dòng 3: hai bản của chỉ tiêu orgs_good cùng có hiệu lực từ ngày 01/01/2023",
+    ]
+
+
+def test_two_regimes_of_a_year_are_told_beside_a_third_that_cannot_be_read_and_a_gap_is_not(changed):
+    def edit(rows):
+        row(rows, regime_id="QD366").update(valid_from="2024-01-01")
+        row(rows, regime_id="QD132").update(valid_from="đầu năm")
+
+    with pytest.raises(TableError) as refused:
+        read_tables(changed("regimes", edit))
+
+    told = str(refused.value)
+    assert "regimes.csv, dòng 3, cột valid_from: “đầu năm” không phải là ngày dạng yyyy-mm-dd" in told
+    assert "dòng 4 và dòng 5: năm 2024 có hai quy định (QD124 và QD366), từ ngày 01/01/2024" in told
+    assert "không có quy định nào" not in told  # the third may fill it
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_of_sound_tables_only_the_cell_that_was_spoiled_is_told(changed, name):
+    fields = {column: field for column, field in KINDS[name].model_fields.items() if column not in ("line", "faults")}
+    rows = len(getattr(TABLES, name))
+    for place, (column, field) in enumerate(fields.items()):
+        is_text = field.annotation in (str, str | None)
+        if is_text and not field.is_required():
+            continue
+        line = place % rows + 2
+        folder = changed(
+            name, lambda rows, at=line - 2, to=column, text="" if is_text else "??": rows[at].update({to: text})
+        )
+        with pytest.raises(TableError) as refused:
+            read_tables(folder)
+        _, *told = str(refused.value).splitlines()
+        assert [one.split(":")[0] for one in told] == [f"- {name}.csv, dòng {line}, cột {column}"]
+        shutil.copy(SEEDS / f"{name}.csv", folder)
+
+
 def test_a_row_that_cannot_be_read_hides_no_fault_between_the_rows_of_another_table(changed):
     changed("targets", put("legal_source", "", target_id="admission_rate"))
     folder = changed("regimes", put("valid_from", "2024-01-01", regime_id="QD366"))

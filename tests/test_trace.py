@@ -210,7 +210,18 @@ def test_a_trace_whose_original_is_gone_or_altered_says_so(own):
         (("nothing", "2025", "n"), r"Không truy vết được bảng “nothing”.*rating_distribution"),
         (("rating_distribution", "2025/67.012/member/XS", "m"), r"Cột “m” không có trong bảng.*n, not_rated, rated"),
         (("rating_distribution", "2025/67.012/member/XS", "year"), r"Cột “year” là khóa của dòng"),
-        (("rating_distribution", "2025/67.999/member/XS", "n"), r"Không có dòng nào.*2025/67.012/grassroots/HT;"),
+        (
+            ("rating_distribution", "2025/67.999/member/XS", "n"),
+            r"Không có dòng nào.*không có unit_code “67.999”.*2025/67.012/grassroots/HT;",
+        ),
+        (
+            ("fct_signal", "grassroots/1999/67.012/FUNNEL", "p"),
+            r"Không có dòng nào.*không có year “1999”.*grassroots/20",
+        ),
+        (
+            ("fct_signal", "organisation_level=grassroots, signal=NOTHING", "p"),
+            r"Không có dòng nào.*không có signal “NOTHING”",
+        ),
         (("rating_distribution", "2025/67.012", "n"), r"viết chưa đúng.*year, unit_code, subject_kind, level_code"),
         (("rating_distribution", "nam=2025", "n"), r"viết chưa đúng"),
         (("rating_distribution", "year=2025,unit_code=67.012", "n"), r"Có hơn một dòng"),
@@ -220,6 +231,16 @@ def test_what_there_is_not_is_answered_by_what_there_is(whole, arguments, told):
     with tracing(whole) as tracer, pytest.raises(TraceError, match=told) as problem:
         tracer.figure(*arguments)
     assert problem.value.exit_code == 2
+
+
+def test_a_key_is_typed_as_the_nearest_rows_are_told(whole):
+    with tracing(whole) as tracer:
+        with pytest.raises(TraceError) as refused:
+            tracer.figure("fct_signal", "grassroots/1999/67.012/FUNNEL", "p")
+        nearest = re.search(r"các dòng gần nhất: ([^;]+);", str(refused.value))[1]
+        assert nearest.count("/") == 4
+        with pytest.raises(TraceError, match=r"Không truy vết fct_signal\.p: tính bằng thống kê"):
+            tracer.figure("fct_signal", nearest, "p")
 
 
 def test_a_key_is_typed_by_columns_or_by_values_alone(whole):

@@ -114,3 +114,26 @@ def test_a_cap_is_a_share_of_a_hundred(tmp_path, cap, accepted):
     else:
         with pytest.raises(ListError, match="dòng 2, cột cap_pct: phải lớn hơn 0 và không quá 100"):
             read_cap_exceptions(path)
+
+
+def test_a_year_that_cannot_be_read_overlaps_nothing(tmp_path):
+    path = tmp_path / "units.csv"
+    path.write_text(
+        "unit_code,from_year,to_year\n67.001,2020,2021\n67.001,nay,2025\n67.001,2021,2022\n", encoding="utf-8"
+    )
+
+    with pytest.raises(ListError) as error:
+        read_units(path)
+
+    assert [line.split(": ")[0] for line in str(error.value).splitlines()[1:]] == [
+        f"{path}, dòng 3, cột from_year",
+        f"{path}, dòng 4, cột unit_code",
+    ]
+
+
+def test_a_column_that_stands_twice_is_named(tmp_path):
+    path = tmp_path / "units.csv"
+    path.write_text("unit_code,unit_name,unit_code\n67.001,Một,67.002\n", encoding="utf-8")
+
+    with pytest.raises(ListError, match="cột unit_code có hai lần trong dòng tiêu đề"):
+        read_units(path)

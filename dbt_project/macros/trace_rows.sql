@@ -5,14 +5,13 @@
     The sets of rows that the figures of a mart share, and the marts whose sets it takes, stand once, under `*`.
 #}
 {% macro trace_rows() -%}
-    {%- set names = ['mart', 'figure', 'figure_description', 'formula', 'how'] -%}
-    {%- set selects = ['select null as ' ~ names | join(', null as ') ~ ' where false'] -%}
+    {%- set written = [] -%}
     {%- if execute -%}
         {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
             {%- set trace = node.config.get('meta', {}).get('trace') -%}
             {%- if trace -%}
                 {%- set shared = {
-                    'sets': trace.get('sets', {}), 'with': trace.get('with', []), 'key': trace.get('key', [])
+                    'sets': trace.get('sets', {}), 'with': trace.get('with', []), 'key': key_of(node)
                 } -%}
                 {%- if trace.get('record') -%}
                     {%- do shared.update({'sets': dict(trace_sets_of_record(trace.record), **shared.sets)}) -%}
@@ -39,12 +38,15 @@
                     {%- for text in [mart, name, description, formula, tojson(told, sort_keys=true)] -%}
                         {%- do texts.append("'" ~ text | replace("'", "''") ~ "'") -%}
                     {%- endfor -%}
-                    {%- do selects.append('select ' ~ texts | join(', ')) -%}
+                    {%- do written.append('(' ~ texts | join(', ') ~ ')') -%}
                 {%- endfor -%}
             {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
-    {{ selects | join('\n    union all\n    ') }}
+    select * from (values
+    {{ written | join(',\n    ') or '(null, null, null, null, null)' }}
+    ) as told (mart, figure, figure_description, formula, how)
+    where mart is not null
 {%- endmacro %}
 
 {# The record that a row of a fact is, and the sending it came in. #}

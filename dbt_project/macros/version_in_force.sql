@@ -69,6 +69,34 @@ The organisation's version on `version_on`; before its life the first, after it 
     )
 {%- endmacro %}
 
+{# What was known of a thing that tells nothing itself, else what became known; by the windows `past` and `future`. #}
+{% macro known(column) -%}
+    coalesce(
+        {{ column }}, last_value({{ column }} ignore nulls) over past, first_value({{ column }} ignore nulls) over future
+    )
+{%- endmacro %}
+
+{#
+The first day after a version that began on `valid_from`: when the next one begins, where the next report shows it at
+once; else on the day `ended_on`, where one is known by the next report; else with the report that leaves it out.
+#}
+{% macro day_after_version(ended_on='cast(null as date)') -%}
+    case
+        when next_from is not null and coalesce(next_report >= next_year, true) then next_from
+        when {{ ended_on }} > valid_from and coalesce(extract(year from {{ ended_on }}) <= next_report, true)
+            then {{ ended_on }}
+        else {{ first_of_year('next_report') }}
+    end
+{%- endmacro %}
+
+{# The last day by which a version had begun: its own first day where that is a day told, else the end of its year. #}
+{% macro begun_by(told) -%}
+    case
+        when valid_from_basis in ('{{ told | join("', '") }}') then valid_from
+        else {{ last_of_year('first_year') }}
+    end
+{%- endmacro %}
+
 {# The days of the model's `versions` below the province that no piece covers; some begin where they end. #}
 {% macro days_without(pieces) %}
     select

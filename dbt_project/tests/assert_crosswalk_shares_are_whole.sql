@@ -6,4 +6,4 @@ select
     sum(share) as share
 from {{ ref('organisation_crosswalk') }}
 group by structure_date, year, from_code
-having sum(share) <> 1
+having sum(share) <> 1 or count(*) <> count(share)

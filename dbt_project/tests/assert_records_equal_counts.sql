@@ -1,116 +1,31 @@
 -- The records in the store are the rows that were counted when the file was read, form by form.
+{% set forms = [
+    'membership_movements',
+    'organisations',
+    'members',
+    'organisation_assessments',
+    'member_assessments',
+    'cell_meetings',
+    'inspections',
+    'disciplines',
+    'admissions',
+    'hamlets',
+    'trainings',
+    'programme_uptakes',
+    'discipline_register',
+    'field_checks',
+] %}
 with records as (
-    select
-        source_hash,
-        'membership_movements' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_membership_movements') }}
-    group by source_hash
-    union all
-    select
-        source_hash,
-        'organisations' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_organisations') }}
-    group by source_hash
-    union all
-    select
-        source_hash,
-        'members' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_members') }}
-    group by source_hash
-    union all
-    select
-        source_hash,
-        'organisation_assessments' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_organisation_assessments') }}
-    group by source_hash
-    union all
-    select
-        source_hash,
-        'member_assessments' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_member_assessments') }}
-    group by source_hash
-    union all
-    select
-        source_hash,
-        'cell_meetings' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_cell_meetings') }}
-    group by source_hash
-    union all
-    select
-        source_hash,
-        'inspections' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_inspections') }}
-    group by source_hash
-    union all
-    select
-        source_hash,
-        'disciplines' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_disciplines') }}
-    group by source_hash
-    union all
-    select
-        source_hash,
-        'admissions' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_admissions') }}
-    group by source_hash
-    union all
-    select
-        source_hash,
-        'hamlets' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_hamlets') }}
-    group by source_hash
-    union all
-    select
-        source_hash,
-        'trainings' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_trainings') }}
-    group by source_hash
-    union all
-    select
-        source_hash,
-        'programme_uptakes' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_programme_uptakes') }}
-    group by source_hash
-    union all
-    select
-        source_hash,
-        'discipline_register' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_discipline_register') }}
-    group by source_hash
-    union all
-    select
-        source_hash,
-        'field_checks' as form,
-        count(*) as rows_in,
-        sum(case when is_held_back then 1 else 0 end) as held_back
-    from {{ ref('stg_field_checks') }}
-    group by source_hash
+    {% for form in forms %}
+        select
+            source_hash,
+            '{{ form }}' as form,
+            count(*) as rows_in,
+            sum(case when is_held_back then 1 else 0 end) as held_back
+        from {{ ref('stg_' ~ form) }}
+        group by source_hash
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 ),
 
 counts as (

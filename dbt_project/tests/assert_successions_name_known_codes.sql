@@ -1,6 +1,6 @@
 -- A code that nobody has listed and that nothing led to is a mistake, and so is such a parent; what the codes of units
--- begin with is the province, and what is written as they are is a new unit. Codes of a unit that is expected but has
--- not reported yet are not known to be a mistake, nor are parents before their unit has reported on the year.
+-- begin with is the province, and a new unit is one under which several are put. Codes of a unit that is expected but
+-- has not reported yet are not known to be a mistake, nor are parents before their unit has reported on the year.
 with successions as (
     select
         succession_id,
@@ -22,16 +22,38 @@ with successions as (
     where kind = 'new_parent'
 ),
 
-units as (
+depths as (
+    select distinct length(replace(unit_code, '.', '')) - length(unit_code) as depth
+    from {{ ref('dim_unit') }}
+),
+
+-- What organisations became, and what several were put under.
+brought as (
+    select new_code as code
+    from {{ ref('stg_successions') }}
+    where kind <> 'new_parent' and new_code is not null
+    union
+    select moves.new_code as code
+    from {{ ref('stg_successions') }} as moves
+    inner join depths on length(replace(moves.new_code, '.', '')) - length(moves.new_code) = depths.depth
+    where moves.kind = 'new_parent'
+    group by moves.new_code
+    having count(distinct moves.old_code) > 1
+),
+
+-- What codes may be part of, and the last report on it.
+wholes as (
     select
         unit_code,
         last_year
     from {{ ref('dim_unit') }}
-),
-
-latest as (
-    select max(last_year) as last_year
-    from units
+    union all
+    select
+        brought.code as unit_code,
+        cast(null as integer) as last_year
+    from brought
+    left join {{ ref('dim_unit') }} as units on brought.code = units.unit_code
+    where units.unit_code is null
 ),
 
 known as (
@@ -40,35 +62,22 @@ known as (
     where not is_inferred
     union
     select unit_code as code
-    from units
-    union
-    select new_code as code
-    from {{ ref('stg_successions') }}
-    where kind <> 'new_parent' and new_code is not null
+    from wholes
 ),
 
--- The parents of units, and the units to come.
-above as (
+provinces as (
     select distinct successions.code
     from successions
-    inner join units
-        on
-            {{ is_part_of('units.unit_code', 'successions.code') }}
-            or length(replace(successions.code, '.', '')) - length(successions.code)
-            = length(replace(units.unit_code, '.', '')) - length(units.unit_code)
-    where successions.since > 0
+    inner join wholes on {{ is_part_of('wholes.unit_code', 'successions.code') }}
+    inner join depths on length(replace(wholes.unit_code, '.', '')) - length(wholes.unit_code) = depths.depth
+    where
+        successions.since > 0
+        and length(replace(successions.code, '.', '')) - length(successions.code) = depths.depth + 1
 ),
 
--- What codes may be part of, and the last report on it.
-wholes as (
-    select * from units
-    union all
-    select distinct
-        successions.new_code as unit_code,
-        cast(null as integer) as last_year
-    from successions
-    left join units on successions.new_code = units.unit_code
-    where successions.new_code is not null and units.unit_code is null
+latest as (
+    select max(last_year) as last_year
+    from wholes
 ),
 
 placed as (
@@ -101,8 +110,11 @@ select
 from placed
 cross join latest
 left join known on placed.code = known.code
-left join above on placed.code = above.code
+left join provinces on placed.code = provinces.code
 where
     known.code is null
-    and above.code is null
-    and case when placed.wholes = 0 then latest.last_year else placed.last_year end >= placed.since
+    and provinces.code is null
+    and case
+        when placed.wholes = 0 then latest.last_year is not null
+        else coalesce(placed.last_year >= placed.since, false)
+    end

@@ -30,20 +30,20 @@ FEWEST_ORGANISATIONS = 30
 """So many organisations show how usual it is that the same are excellent again."""
 
 
-def allowed(scale: Scale, rated: np.ndarray, good: np.ndarray, top: np.ndarray) -> np.ndarray:
-    """How many the cap allows, rounded down: a share of the good that are not top, of the good, or of all rated."""
+def allowed(scale: Scale, cap: np.ndarray, rated: np.ndarray, good: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """How many a cap allows, rounded down: a share of the good that are not top, of the good, or of all rated."""
     base = {"good": good - top, "good_or_above": good, "rated": rated}[scale.cap_base]
     # Without the small addition 0.2 of 15 would be 2.
-    return np.floor((scale.cap or 0.0) * base + 1e-9)
+    return np.floor(cap * base + 1e-9)
 
 
 def capfill(ratings: Ratings, period: int) -> pd.DataFrame:
     """CAPFILL: whether the cap is always filled to the brim.
 
-    An organisation meets its cap where top >= allowed >= 1. The chance is how often the others of its size (sixths of
-    log rated, this row left out, + 1/2) do. p = upper mid-p of the periods in which it was met, of up to three, under a
-    beta-binomial with the mean of these chances and the over-dispersion that all organisations show (to be at the cap
-    persists for honest reasons), guarded.
+    An organisation meets its cap (the scale's, or one decided for it) where top >= allowed >= 1. The chance is how
+    often the others of its size (sixths of log rated, this row left out, + 1/2) do. p = upper mid-p of the periods in
+    which it was met, of up to three, under a beta-binomial with the mean of these chances and the over-dispersion that
+    all organisations show (to be at the cap persists for honest reasons), guarded.
 
     `n` is rated, `observed` top, `statistic` how many periods of those tested it was met, `expected` how many of the
     judged period's size meet it (share); `parameters`: `allowed`, `periods`, `cap`, `cap_base`.
@@ -54,7 +54,9 @@ def capfill(ratings: Ratings, period: int) -> pd.DataFrame:
     """
     window = Window.of(ratings, period)
     rated, good, top = (window.column(name) for name in ("rated", "good", "top"))
-    cap = allowed(ratings.scale, rated, good, top)
+    of_its_own = window.column("cap")
+    share = np.where(np.isfinite(of_its_own), of_its_own, ratings.scale.cap or 0.0)
+    cap = allowed(ratings.scale, share, rated, good, top)
     capped = cap >= 1
     met = capped & (top >= cap)
     usual = np.full(len(rated), np.nan)
@@ -79,7 +81,6 @@ def capfill(ratings: Ratings, period: int) -> pd.DataFrame:
             (True, "no_variance"),
         ],
     )
-    scale = ratings.scale
     return signal_rows(
         "CAPFILL",
         ratings,
@@ -93,8 +94,8 @@ def capfill(ratings: Ratings, period: int) -> pd.DataFrame:
         expected=np.where(now, window.now(usual), np.nan),
         peers=np.where(now, now.sum() - 1, np.nan),
         parameters=[
-            f'{{"allowed": {many:g}, "periods": {count}, "cap": {scale.cap or 0:g}, "cap_base": "{scale.cap_base}"}}'
-            for many, count in zip(np.nan_to_num(window.now(cap)), tested, strict=True)
+            f'{{"allowed": {many:g}, "periods": {count}, "cap": {part:g}, "cap_base": "{ratings.scale.cap_base}"}}'
+            for many, count, part in zip(np.nan_to_num(window.now(cap)), tested, window.now(share), strict=True)
         ],
     )
 

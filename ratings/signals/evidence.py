@@ -77,15 +77,20 @@ class Expectation:
         """One deviate per organisation of the window's grid, its periods together."""
         if self.variant == "ranks":
             return stouffer(window.grid.spread(self.gap))[0]
+        counts, rated, expected = self.sums(window)
+        some = rated > 0
+        share = np.where(some, expected / np.maximum(rated, 1), np.nan)
+        return count_deviates(np.where(some, counts, np.nan), rated, share)
+
+    def sums(self, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Counts, rated and expected counts of each organisation of the window's grid, its periods added up."""
         judged = np.isfinite(self.counts)
         owner, owners = window.grid.row[judged], len(window.grid.organisations)
         counts, rated, expected = (
             np.bincount(owner, weights=values[judged], minlength=owners)
             for values in (self.counts, self.rated, self.rated * np.where(judged, self.share, 0))
         )
-        some = rated > 0
-        share = np.where(some, expected / np.maximum(rated, 1), np.nan)
-        return count_deviates(np.where(some, counts, np.nan), rated, share)
+        return counts, rated, expected
 
 
 def count_deviates(counts: np.ndarray, rated: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -182,7 +187,8 @@ def evidence(ratings: Ratings, period: int) -> pd.DataFrame:
     percentile rank of the share minus the mean percentile rank of the evidence, within type and period); `peers` where
     there is no evidence or there are fewer than 100 organisation-periods (type, size and parent alone).
     `statistic` is the z before the guard, `observed` and `expected` the good of the period, `n` the rated, `peers` the
-    organisations of its type; `parameters`: `variant`, `explained`, `expected_share`, `periods`.
+    organisations of its type; `parameters`: `variant`, `explained`, `expected_share`, `periods`, and of these together
+    `all_observed`, `all_rated`, `all_expected`.
 
     Source: risk adjustment as in Spiegelhalter et al. 2012, "Statistical methods for healthcare regulation"; Huber
     1964; the empirical null of Efron 2004.
@@ -211,6 +217,7 @@ def _against_evidence(name: str, part: str, ratings: Ratings, period: int) -> pd
     judged = np.isfinite(window.now(expected.counts))
     pooled = np.where(judged, expected.by_organisation(window)[window.here], np.nan)
     answer = guarded(pooled)
+    together = dict(zip(_TOGETHER, expected.sums(window), strict=True))
     return signal_rows(
         name,
         ratings,
@@ -229,8 +236,13 @@ def _against_evidence(name: str, part: str, ratings: Ratings, period: int) -> pd
             explained=expected.explained,
             expected_share=window.now(expected.share),
             periods=np.isfinite(window.grid.spread(expected.counts)).sum(axis=1)[window.here],
+            **{total: values[window.here] for total, values in together.items()},
         ),
     )
+
+
+_TOGETHER = ("all_observed", "all_rated", "all_expected")
+"""Sums of the periods, as the parameters name them."""
 
 
 def own(ratings: Ratings, period: int) -> pd.DataFrame:

@@ -106,9 +106,9 @@ class Ratings:
     - `organisations`, one row an organisation and period: `organisation` (str), `period` (int), `parent`, `type` (str;
       one value where not known), `rated`, `good`, `top` (counts), `level_1` … `level_m` (counts, best first, where
       known), `excluded` (not rated though they belong, lawful reasons taken off), `own_level`, `own_self`,
-      `own_appraised` (the organisation's own rating, 0 = lowest), `claims`, `lowered`, `raised`, `unappraised`
-      (subjects with a claim and a decision; decided below, above what was claimed or appraised; without appraisal), and
-      the columns of `evidence`.
+      `own_appraised` (the organisation's own rating, 0 = lowest), `cap` (a share decided for it alone), `claims`,
+      `lowered`, `raised`, `unappraised` (subjects with a claim and a decision; decided below, above what was claimed or
+      appraised; without appraisal), and the columns of `evidence`.
     - `evidence`: column -> +1 (more is better) or -1 (more is worse).
     - `groups`, parts of an organisation (cells): `organisation`, `group`, `period`, `level_1` … `level_m`.
     - `subjects`, one row a rated subject: `organisation`, `group`, `period`, `subject`, `own`, `appraised`, `final`

@@ -14,7 +14,7 @@ from ratings.levels import LEVEL_NAMES, LEVEL_ORDER
 from ratings.marts import DATE, SIGNAL_INPUTS, typed
 from ratings.rules import Catalogue, CatalogueError
 from ratings.signals.frames import Ratings, Scale
-from ratings.tables import Tables
+from ratings.tables import Cap, Tables
 
 GRASSROOTS, CELL, UNIT, PROVINCE = LEVELS = ("grassroots", "cell", "unit", "province")
 """What is judged; the province only by its scores."""
@@ -131,12 +131,8 @@ def scale_of(year: int, rules: Catalogue, tables: Tables) -> Scale:
     if bands:
         cutoffs = tuple(sorted(float(band.points_from) for band in bands if band.points_from > 0))
         scored = {"cutoffs": cutoffs, "score_min": 0.0, "score_max": 100.0}
-    try:
-        cap = rules.cap(year)
-    except CatalogueError:  # no regulation of that year is known
-        capped = {}
-    else:
-        capped = {"cap": cap.cap_pct / 100, "cap_base": CAP_BASES[cap.base]}
+    cap = _cap(rules, year)
+    capped = {"cap": cap.cap_pct / 100, "cap_base": CAP_BASES[cap.base]} if cap else {}
     target = float(targets[-1].target_value) / 100 if targets else None
     return Scale(levels=tuple(LEVEL_NAMES.values()), target=target, **capped, **scored)
 
@@ -163,6 +159,7 @@ def province(tables: Mapping[str, pd.DataFrame], rules: Catalogue) -> Province:
     rows["excluded"] = np.where(
         is_grassroots, whole.reindex(_places(rows, "org_code")).to_numpy(float), by_code["excluded"].to_numpy(float)
     )
+    rows["cap"] = _decided_caps(rows, marts["cap_exception"], rules)
     grassroots, cells = rows[is_grassroots], rows[~is_grassroots]
     enough = (cells["members_rated"] >= FEWEST_IN_A_CELL).fillna(False)
     units = _units(grassroots, keys)
@@ -234,6 +231,31 @@ def _looked_up(known: pd.Series, rows: pd.DataFrame, code: str) -> pd.Categorica
     return pd.Categorical(known.reindex(_places(rows.iloc[first], code)).to_numpy()[place])
 
 
+def _decided_caps(rows: pd.DataFrame, decided: pd.DataFrame, rules: Catalogue) -> np.ndarray:
+    """The share that a numbered decision lets be excellent in an organisation and year; NaN where there is none.
+
+    As far as the year's cap can be raised at all, and only where that is more (R16).
+    """
+    known = decided.dropna(subset=["decision_no", "decided_on", "cap_pct"]).sort_values(["cap_pct", "decision_no"])
+    known = known.drop_duplicates(["year", "group_code"], keep="last").set_index(["year", "group_code"])["cap_pct"]
+    raised = known.reindex(pd.MultiIndex.from_frame(rows[["year", "org_code"]])).to_numpy(float, na_value=np.nan)
+    caps = {int(year): _cap(rules, int(year)) for year in rows["year"].unique()}
+    usual, highest = (
+        rows["year"].map({year: of(cap) for year, cap in caps.items() if cap}).to_numpy(float, na_value=np.nan)
+        for of in (lambda cap: cap.cap_pct, lambda cap: cap.exception_cap_pct or cap.cap_pct)
+    )
+    raised = np.minimum(raised, highest)
+    return np.where(raised > usual, raised, np.nan) / 100
+
+
+def _cap(rules: Catalogue, year: int) -> Cap | None:
+    """The cap of a year; None where no regulation of it is known."""
+    try:
+        return rules.cap(year)
+    except CatalogueError:
+        return None
+
+
 # --- frames ------------------------------------------------------------------------------------------------------
 
 
@@ -278,6 +300,7 @@ def _organisations(level: str, rows: pd.DataFrame, parent: pd.Series) -> pd.Data
             "good": good,
             "top": top,
             "excluded": rows["excluded"],
+            "cap": rows["cap"],
             **{f"level_{place}": value[name] for place, name in enumerate(COUNTS[1:], start=1)},
             **{
                 name: rows[f"{step}_level"].map(RANK).astype(float)
@@ -331,7 +354,7 @@ def _units(grassroots: pd.DataFrame, keys: pd.Series) -> pd.DataFrame:
     for name in weights:
         frame[name] = frame[f"{name}_part"] / frame[f"{name}_whole"].where(frame[f"{name}_whole"] > 0)
     none = dict.fromkeys(["self_level", "appraised_level", "final_level", "org_sector", "org_name"])
-    frame = frame.assign(org_code=frame["unit_code"], is_cell=False, **none)
+    frame = frame.assign(org_code=frame["unit_code"], is_cell=False, cap=np.nan, **none)
     text = {name: "str" for name in none}
     return frame.astype(text).assign(organisation_key=keys.reindex(pd.MultiIndex.from_frame(frame[KEY])).to_numpy())
 

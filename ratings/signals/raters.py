@@ -249,22 +249,29 @@ def _of(rater: np.ndarray, value: np.ndarray, used: np.ndarray, raters: int) -> 
 def _leniency(sample: _Sample) -> tuple[np.ndarray, np.ndarray]:
     """How far each rater stands from the field of the others, and the upper tail of it."""
     judged = (sample.count >= FEWEST_OBJECTS) & np.isfinite(sample.variance)
-    mean, error = sample.mean[judged], sample.variance[judged] / sample.count[judged]
-    others = len(mean) - 1
     z, p = np.full(len(judged), np.nan), np.full(len(judged), np.nan)
-    if others < FEWEST_COMPARED:
-        return z, p
-    if others < ROBUST_FROM:
-        centre = (mean.sum() - mean) / others
-        apart = np.maximum(((mean**2).sum() - mean**2) / others - centre**2, 0) * others / (others - 1)
-    else:
-        centre = np.full(len(mean), np.median(mean))
-        apart = np.full(len(mean), (np.median(np.abs(mean - centre)) / 0.6745) ** 2)
-    between = np.maximum(apart - (error.sum() - error) / others, 0)
-    spread = np.sqrt(between * (1 + 1 / others) + error)
-    z[judged] = (mean - centre) / np.maximum(spread, 1e-12)
-    p[judged] = np.clip(stdtr(others - 1, -z[judged]), SMALLEST_P, 1)
+    z[judged], p[judged] = beyond_others(sample.mean[judged], sample.variance[judged] / sample.count[judged])
     return z, p
+
+
+def beyond_others(value: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far above the field of the others each value stands, and the upper tail; `error` is its own variance.
+
+    z = (value - theirs) / sqrt(b^2 (1 + 1/m) + error), b^2 by how much more than their errors the m others differ
+    (robustly of 12 and more), p by Student's t of m - 1 degrees. NaN where there are fewer than 3 others.
+    """
+    others = len(value) - 1
+    if others < FEWEST_COMPARED:
+        return np.full(len(value), np.nan), np.full(len(value), np.nan)
+    if others < ROBUST_FROM:
+        centre = (value.sum() - value) / others
+        apart = np.maximum(((value**2).sum() - value**2) / others - centre**2, 0) * others / (others - 1)
+    else:
+        centre = np.full(len(value), np.median(value))
+        apart = np.full(len(value), (np.median(np.abs(value - centre)) / 0.6745) ** 2)
+    between = np.maximum(apart - (error.sum() - error) / others, 0)
+    z = (value - centre) / np.maximum(np.sqrt(between * (1 + 1 / others) + error), 1e-12)
+    return z, np.clip(stdtr(others - 1, -z), SMALLEST_P, 1)
 
 
 def _welch(own: _Sample, others: _Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

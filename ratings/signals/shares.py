@@ -14,9 +14,11 @@ from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtr
 
 from ratings.signals.frames import Ratings, has, signal_rows
 from ratings.signals.statistics import (
+    FEWEST_GUARDED,
     Numbers,
     Window,
     angle,
@@ -25,6 +27,7 @@ from ratings.signals.statistics import (
     p_of,
     parameters,
     stouffer,
+    z_of,
 )
 
 WARNING = NormalDist().inv_cdf(0.975)
@@ -99,9 +102,9 @@ def funnel_signal(ratings: Ratings, period: int) -> pd.DataFrame:
     """FUNNEL: whether the share of good ratings is high for an organisation of its size.
 
     z = (asin sqrt((k + .375) / (n + .75)) - centre of the type) / sqrt(1 / (4n + 2) + tau squared), the latest two
-    periods pooled by correlated Stouffer, guarded. `statistic` is that pooled z before the guard, `observed` and
-    `expected` are members rated good or above in the period, `n` the rated, `peers` the organisations of its type that
-    have 20 rated.
+    periods pooled by correlated Stouffer, guarded (of fewer than 30: by their own spread and Student's t). `statistic`
+    is that pooled z before the guard, `observed` and `expected` are members rated good or above in the period, `n` the
+    rated, `peers` the organisations of its type that have 20 rated.
 
     Source: Spiegelhalter 2005, "Funnel plots for comparing institutional performance"; Anscombe 1948.
     Needs: 15 rated, 10 organisations of the type with 20 rated: the spread is learned from them.
@@ -127,7 +130,7 @@ def funnel_signal(ratings: Ratings, period: int) -> pd.DataFrame:
             if 0 < limits.centre < 1:
                 z[rows] = limits.score(good[rows], rated[rows])
     pooled, rho = stouffer(window.grid.spread(z))
-    answer = np.where(np.isfinite(window.now(z)), guarded(pooled[window.here]), np.nan)
+    answer = _judged(np.where(np.isfinite(window.now(z)), pooled[window.here], np.nan))
     large, peers, varies = window.now(large), window.now(peers), window.now(varies)
     return signal_rows(
         "FUNNEL",
@@ -151,6 +154,14 @@ def funnel_signal(ratings: Ratings, period: int) -> pd.DataFrame:
         peers=peers,
         parameters=parameters(len(answer), rho=rho, expected_share=window.now(centre)),
     )
+
+
+def _judged(z: np.ndarray) -> np.ndarray:
+    """Guarded deviates; of fewer than that needs, divided by how they spread, which so few tell only roughly."""
+    count = int(np.isfinite(z).sum())
+    if not 1 < count < FEWEST_GUARDED:
+        return guarded(z)
+    return z_of(stdtr(count - 1, -z / max(1.0, np.nanstd(z, ddof=1))))
 
 
 SIGNALS: dict[str, Callable[[Ratings, int], pd.DataFrame]] = {"FUNNEL": funnel_signal}

@@ -265,8 +265,8 @@ def _read_deadlines(path: Path) -> dict[tuple[str | None, int | None], tuple[dat
     """`deadlines.csv`: unit_code or *, year or *, due_before (yyyy-mm-dd; `31/12`, `15/01 năm sau` for any year)."""
     rules: dict[tuple[str | None, int | None], tuple[date | _DayOfYear, str]] = {}
     lines: dict[tuple[str, str], int] = {}
-    frame = read_list(path, _DEADLINES, _DEADLINES)
-    problems = list(blanks(frame, _DEADLINES))
+    frame, _, problems = read_list(path, _DEADLINES, _DEADLINES)
+    problems += blanks(frame, _DEADLINES)
     for line, unit, year, day in frame.dropna().itertuples(name=None):
         rule = _day(day, yearly=True)
         if year != "*" and not re.fullmatch(r"\d{4}", year):
@@ -286,8 +286,8 @@ def _read_deadlines(path: Path) -> dict[tuple[str | None, int | None], tuple[dat
 
 def _read_days(path: Path) -> dict[date, bool]:
     """`holidays.csv`: day (yyyy-mm-dd), name, working (x: a day that is worked, though a weekend or holiday)."""
-    frame = read_list(path, _HOLIDAYS, ("day",))
-    problems = list(blanks(frame, ["day"]))
+    frame, _, problems = read_list(path, _HOLIDAYS, ("day",))
+    problems += blanks(frame, ["day"])
     marks = frame["working"].where(frame["working"].notna(), "").str.lower()
     for line, mark in frame["working"][~marks.isin(["", "x"])].items():
         problems.append((line, "working", f"“{mark}”; ghi x (đi làm) hoặc để trống (nghỉ)."))

@@ -126,6 +126,7 @@ select
     loaded.member_count,
     loaded.record_id,
     loaded.org_code is null as is_inferred,
+    present.org_code is not null as is_listed,
     (present.org_code is null and referred.org_code is null) as is_absent,
     coalesce(
         filled.parent_code = filled.unit_code

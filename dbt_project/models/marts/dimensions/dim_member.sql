@@ -303,16 +303,10 @@ history as (
         school as education,
         occupation,
         valid_from,
-        case
-            when next_report is null or next_report >= next_year then next_from
-            else {{ first_of_year('next_report') }}
-        end as valid_to,
+        {{ day_after_version() }} as valid_to,
         valid_from_basis,
         case when former_year is not null then {{ last_of_year('former_year') }} end as changed_after,
-        case
-            when valid_from_basis in ('admitted_on', 'decision') then valid_from
-            else {{ last_of_year('first_year') }}
-        end as changed_by,
+        {{ begun_by(['admitted_on', 'decision']) }} as changed_by,
         version,
         next_from is null as is_current,
         first_year,

@@ -269,18 +269,11 @@ filled as (
         grassroots_code,
         is_cell,
         is_grassroots,
-        coalesce(org_name, last_value(org_name ignore nulls) over past, first_value(org_name ignore nulls) over future)
-            as org_name,
-        coalesce(org_kind, last_value(org_kind ignore nulls) over past, first_value(org_kind ignore nulls) over future)
-            as known_kind,
-        coalesce(
-            org_sector, last_value(org_sector ignore nulls) over past, first_value(org_sector ignore nulls) over future
-        ) as known_sector,
-        coalesce(commune, last_value(commune ignore nulls) over past, first_value(commune ignore nulls) over future)
-            as known_commune,
-        coalesce(
-            founded_on, last_value(founded_on ignore nulls) over past, first_value(founded_on ignore nulls) over future
-        ) as founded_on,
+        {{ known('org_name') }} as org_name,
+        {{ known('org_kind') }} as known_kind,
+        {{ known('org_sector') }} as known_sector,
+        {{ known('commune') }} as known_commune,
+        {{ known('founded_on') }} as founded_on,
         -- Who is only mentioned stays closed if it was.
         last_value(case when not is_inferred then coalesce(closed_on, {{ open_end }}) end ignore nulls)
             over so_far as closes_on
@@ -727,15 +720,7 @@ ending as (
     select
         followed.*,
         followed.next_from is null as is_current,
-        case
-            when followed.next_from is not null and coalesce(followed.next_report >= followed.next_year, true)
-                then followed.next_from
-            when
-                endings.ended_on > followed.valid_from
-                and coalesce(extract(year from endings.ended_on) <= followed.next_report, true)
-                then endings.ended_on
-            else {{ first_of_year('followed.next_report') }}
-        end as followed_on
+        {{ day_after_version('endings.ended_on') }} as followed_on
     from followed
     left join endings
         on followed.organisation_key = endings.organisation_key and followed.version = endings.version
@@ -778,10 +763,7 @@ history as (
         case
             when former_year is not null then least({{ last_of_year('former_year') }}, {{ add_days('valid_from', -1) }})
         end as changed_after,
-        case
-            when valid_from_basis in ('founded_on', 'succession') then valid_from
-            else {{ last_of_year('first_year') }}
-        end as changed_by,
+        {{ begun_by(['founded_on', 'succession']) }} as changed_by,
         version,
         is_current,
         first_year,

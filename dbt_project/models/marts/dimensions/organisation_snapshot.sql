@@ -53,6 +53,7 @@ select
     organisations.closed_on,
     organisations.member_count,
     organisations.is_inferred,
+    organisations.is_listed,
     organisations.record_id
 from existing
 inner join organisations

@@ -141,7 +141,7 @@ select
     listed.organisation_key,
     listed.unit_code,
     listed.org_code,
-    listed.org_name,
+    coalesce(listed.org_name, units.unit_name) as org_name,
     listed.rank,
     listed.band,
     listed.q,
@@ -172,3 +172,5 @@ select
 from listed
 left join beside
     on listed.year = beside.year and listed.unit_code = beside.unit_code and listed.org_code = beside.org_code
+left join {{ ref('dim_unit') }} as units
+    on listed.organisation_level = 'unit' and listed.unit_code = units.unit_code

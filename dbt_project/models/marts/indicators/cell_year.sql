@@ -60,7 +60,7 @@ meetings as (
     group by facts.year, facts.unit_code, coalesce(facts.cell_code, facts.unit_code)
 ),
 
--- A cell owes a meeting for every month, and a thematic one for every quarter, that it exists in.
+-- A cell that its unit lists owes a meeting for every month, and a thematic one for every quarter, that it exists in.
 lives as (
     select
         year,
@@ -77,7 +77,7 @@ lives as (
             else extract(month from closed_on)
         end as last_month
     from {{ ref('organisation_snapshot') }}
-    where is_cell
+    where is_cell and is_listed
 ),
 
 cells as (

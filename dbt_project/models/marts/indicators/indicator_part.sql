@@ -14,14 +14,19 @@ organisations as (
     select * from {{ ref('organisation_snapshot') }}
 ),
 
--- Closed organisations are asked for nothing in years after their end.
+-- Nothing is asked of an organisation in years after its end, nor of one that only an old case speaks of.
+asked as (
+    select * from organisations
+    where is_listed and (closed_on is null or extract(year from closed_on) >= year)
+),
+
 grassroots as (
     select
         year,
         unit_code,
         org_code
-    from organisations
-    where is_grassroots and (closed_on is null or extract(year from closed_on) >= year)
+    from asked
+    where is_grassroots
 ),
 
 levels as (
@@ -73,6 +78,8 @@ files as (
         members.year,
         members.unit_code,
         coalesce(members.cell_code, members.unit_code) as org_code,
+        members.qualification,
+        members.theory,
         blank_cells.row is not null as lacks_required,
         case when members.status = 'Chính thức' then 9 else 8 end as fields,
         case when members.birth_year is not null then 1 else 0 end
@@ -101,9 +108,26 @@ roll as (
         count(*) as members,
         sum(case when filled = fields and not lacks_required then 1 else 0 end) as complete,
         sum(filled) as filled,
-        sum(fields) as fields
+        sum(fields) as fields,
+        sum(case when qualification in ('Đại học', 'Thạc sĩ', 'Tiến sĩ') then 1 else 0 end) as graduates,
+        count(qualification) as with_qualification,
+        sum(case when theory in ('Trung cấp', 'Cao cấp, cử nhân') then 1 else 0 end) as schooled,
+        count(theory) as with_theory
     from files
     group by year, unit_code, org_code
+),
+
+movements as (
+    select
+        year,
+        unit_code,
+        unit_code as org_code,
+        sum(case when line = 'D' then count else -count end) as growth,
+        sum(case when line = 'A' then count end) as before
+    from {{ ref('fct_membership_movement') }}
+    where line in ('A', 'D')
+    group by year, unit_code
+    having count(distinct line) = 2
 ),
 
 admitted as (
@@ -222,7 +246,7 @@ admitting_organisations as (
         end as grassroots_in_year,
         case when organisations.is_cell then 1 else 0 end as cells,
         case when organisations.is_cell and admitting.org_code is not null then 1 else 0 end as cells_in_year
-    from organisations
+    from asked as organisations
     inner join received
         on
             organisations.year = received.year
@@ -241,7 +265,6 @@ admitting_organisations as (
             organisations.year = admitting.year
             and organisations.unit_code = admitting.unit_code
             and organisations.org_code = admitting.org_code
-    where not organisations.is_inferred
 ),
 
 -- --- hamlets
@@ -365,26 +388,74 @@ inspecting as (
     from {{ ref('fct_inspection') }}
 ),
 
-inspected_grassroots as (
+-- Whether anybody from outside a grassroots organisation inspected or supervised it, one below it or a member of it.
+inspected_members as (
     select
-        grassroots.year,
-        grassroots.unit_code,
-        grassroots.org_code,
-        case when inspecting.grassroots_code is null then 0 else 1 end as inspecting,
-        1 as grassroots
-    from grassroots
-    inner join received
-        on
-            grassroots.year = received.year
-            and grassroots.unit_code = received.unit_code
-            and received.form = 'inspections'
-    left join inspecting
-        on
-            grassroots.year = inspecting.year
-            and grassroots.unit_code = inspecting.unit_code
-            and grassroots.org_code = inspecting.grassroots_code
+        year,
+        unit_code,
+        member_key,
+        min(grassroots_code) as grassroots_code
+    from {{ ref('fct_member') }}
+    where member_key in (select facts.subject_member_key from {{ ref('fct_inspection') }} as facts)
+    group by year, unit_code, member_key
 ),
 
+from_above as (
+    select distinct
+        facts.year,
+        facts.unit_code,
+        coalesce(subjects.grassroots_code, members.grassroots_code) as grassroots_code
+    from {{ ref('fct_inspection') }} as facts
+    left join organisations as subjects
+        on
+            facts.year = subjects.year
+            and facts.unit_code = subjects.unit_code
+            and facts.subject_org_code = subjects.org_code
+    left join inspected_members as members
+        on
+            facts.year = members.year
+            and facts.unit_code = members.unit_code
+            and facts.subject_member_key = members.member_key
+    where
+        facts.grassroots_code is null
+        or facts.grassroots_code <> coalesce(subjects.grassroots_code, members.grassroots_code)
+),
+
+training as (
+    select distinct
+        year,
+        unit_code,
+        grassroots_code
+    from {{ ref('fct_training') }}
+),
+
+-- Which grassroots organisations did it, or had it done to them, of all in units that sent the form.
+{% for name, form, reached in [
+    ('inspected_grassroots', 'inspections', 'inspecting'),
+    ('grassroots_from_above', 'inspections', 'from_above'),
+    ('trained_grassroots', 'trainings', 'training')
+] %}
+    {{ name }} as (
+        select
+            grassroots.year,
+            grassroots.unit_code,
+            grassroots.org_code,
+            case when {{ reached }}.grassroots_code is null then 0 else 1 end as {{ reached }},
+            1 as grassroots
+        from grassroots
+        inner join received
+            on
+                grassroots.year = received.year
+                and grassroots.unit_code = received.unit_code
+                and received.form = '{{ form }}'
+        left join {{ reached }}
+            on
+                grassroots.year = {{ reached }}.year
+                and grassroots.unit_code = {{ reached }}.unit_code
+                and grassroots.org_code = {{ reached }}.grassroots_code
+    ),
+
+{% endfor %}
 inspections_done as (
     select
         year,
@@ -430,6 +501,41 @@ disciplines as (
     group by year, unit_code, coalesce(org_code, unit_code)
 ),
 
+-- Decided in the year, in whichever book, for the organisation, one below it or a member of either.
+with_case as (
+    select distinct
+        cases.year,
+        cases.unit_code,
+        organisations.grassroots_code
+    from {{ ref('discipline_case') }} as cases
+    inner join organisations
+        on
+            cases.year = organisations.year
+            and cases.unit_code = organisations.unit_code
+            and cases.org_code = organisations.org_code
+),
+
+excellent_grassroots as (
+    select
+        facts.year,
+        facts.unit_code,
+        facts.org_code,
+        case when with_case.grassroots_code is null then 0 else 1 end as with_case,
+        1 as excellent
+    from {{ ref('fct_organisation_assessment') }} as facts
+    inner join received
+        on
+            facts.year = received.year
+            and facts.unit_code = received.unit_code
+            and received.form = 'disciplines'
+    left join with_case
+        on
+            facts.year = with_case.year
+            and facts.unit_code = with_case.unit_code
+            and facts.org_code = with_case.grassroots_code
+    where facts.is_grassroots and facts.final_level = 'XS'
+),
+
 uptakes as (
     select
         facts.year,
@@ -438,6 +544,10 @@ uptakes as (
         count(*) as documents,
         count(facts.plan_on) as planned,
         sum(case when facts.in_inspection_programme then 1 else 0 end) as in_inspection,
+        sum(case when facts.document = '12-CTr/TU' then 1 else 0 end) as documents_12,
+        sum(
+            case when facts.document = '12-CTr/TU' and facts.in_inspection_programme then 1 else 0 end
+        ) as in_inspection_12,
         sum(
             case
                 when facts.plan_on >= programmes.issued_on
@@ -463,34 +573,6 @@ trainings as (
     group by year, unit_code, coalesce(org_code, unit_code)
 ),
 
-training as (
-    select distinct
-        year,
-        unit_code,
-        grassroots_code
-    from {{ ref('fct_training') }}
-),
-
-trained_grassroots as (
-    select
-        grassroots.year,
-        grassroots.unit_code,
-        grassroots.org_code,
-        case when training.grassroots_code is null then 0 else 1 end as training,
-        1 as grassroots
-    from grassroots
-    inner join received
-        on
-            grassroots.year = received.year
-            and grassroots.unit_code = received.unit_code
-            and received.form = 'trainings'
-    left join training
-        on
-            grassroots.year = training.year
-            and grassroots.unit_code = training.unit_code
-            and grassroots.org_code = training.grassroots_code
-),
-
 -- --- all of them
 parts as (
     {% for indicator, source, numerator, denominator in [
@@ -507,6 +589,7 @@ parts as (
         ('hamlets_without_local', 'hamlets', 'without_local', 'hamlets'),
         ('named_hamlets', 'found_hamlets', 'with_local', 'found'),
         ('inspection_coverage', 'inspected_grassroots', 'inspecting', 'grassroots'),
+        ('inspected_from_above', 'grassroots_from_above', 'from_above', 'grassroots'),
         ('inspections_done', 'inspections_done', 'inspections', 'grassroots'),
         ('inspections_planned', 'inspections', 'planned', 'inspections'),
         ('inspections_30', 'inspections', 'article_30', 'inspections'),
@@ -525,9 +608,14 @@ parts as (
         ('attendance', 'cell_years', 'attended', 'expected'),
         ('superiors_attended', 'cell_years', 'superiors', 'held_under_rule'),
         ('days_violation_to_decision', 'disciplines', 'days', 'cases'),
+        ('excellent_with_discipline', 'excellent_grassroots', 'with_case', 'excellent'),
         ('days_programme_to_plan', 'uptakes', 'days', 'timed'),
         ('programmes_taken_up', 'uptakes', 'planned', 'documents'),
         ('programmes_in_inspection', 'uptakes', 'in_inspection', 'documents'),
+        ('programme_12_in_inspection', 'uptakes', 'in_inspection_12', 'documents_12'),
+        ('members_growth', 'movements', 'growth', 'before'),
+        ('members_graduates', 'roll', 'graduates', 'with_qualification'),
+        ('members_theory', 'roll', 'schooled', 'with_theory'),
         ('member_files_complete', 'roll', 'complete', 'members'),
         ('member_file_fields', 'roll', 'filled', 'fields'),
         ('committee_training', 'trainings', 'attended', 'invited'),

@@ -33,14 +33,7 @@ successions as (
 ),
 
 changes as (
-    select
-        old_code,
-        effective_on,
-        max(case when new_code = old_code then 1 else 0 end) = 1 as is_continued,
-        max(kind) as kind
-    from successions
-    where kind <> 'new_parent'
-    group by old_code, effective_on
+    {{ changes_of_codes() }}
 ),
 
 listed as (

@@ -183,7 +183,7 @@ plans_made as (
     group by year, unit_code, org_code
 ),
 
--- A cell owes a meeting for every month it exists in.
+-- A cell that its unit lists owes a meeting for every month it exists in.
 cells as (
     select
         year,
@@ -204,7 +204,7 @@ cells as (
             + 1
         ) as meetings_expected
     from organisations
-    where is_cell
+    where is_cell and is_listed
 ),
 
 assessments as (
@@ -216,7 +216,7 @@ own as (
         organisations.year,
         organisations.unit_code,
         organisations.org_code,
-        case when organisations.is_cell then 1 else 0 end as cells,
+        case when organisations.is_cell and organisations.is_listed then 1 else 0 end as cells,
         case when organisations.is_cell and assessments.is_rated then 1 else 0 end as cells_rated,
         coalesce(cells.meetings_expected, 0) as meetings_expected,
         coalesce(roll.members, 0) as members,
