@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 from drawing import table
 
+from orchestration.settings import QUIET
 from orchestration.statements import Places, Statements, note
 from submissions.register.log import Event, Register
 from submissions.register.snapshots import export
@@ -116,18 +117,19 @@ class DrawnStore:
         write_table(frame_table(frame, schema), self.root / folder / f"{source_hash}.parquet")
 
 
-def dbt_build(store: Path, findings: Path, warehouse: Path, *selection: str) -> subprocess.CompletedProcess:
-    """Build (a selection of) the project as a user of dbt does, with its data and unit tests."""
+def dbt_build(store: Path, findings: Path, warehouse: Path) -> subprocess.CompletedProcess:
+    """Build the project as a user of dbt does, with its data and unit tests."""
     environment = {
         **os.environ,
+        **QUIET,
         "THUCCHAT_STORE": str(store),
         "THUCCHAT_FINDINGS": str(findings),
         "THUCCHAT_WAREHOUSE": str(warehouse),
         "DBT_TARGET_PATH": str(warehouse.parent / "target"),
         "DBT_LOG_PATH": str(warehouse.parent / "logs"),
-        "DO_NOT_TRACK": "1",
+        "DBT_LOG_LEVEL_FILE": "info",  # as in a run
     }
-    command = [Path(sys.executable).with_name("dbt"), "build", *selection]
+    command = [Path(sys.executable).with_name("dbt"), "build"]
     command += ["--project-dir", PROJECT, "--profiles-dir", PROJECT]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 

@@ -4,9 +4,6 @@ import errno
 import hashlib
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -20,6 +17,8 @@ from orchestration.settings import PROJECT, Folders
 from submissions.intake import Claim
 from submissions.reading import FileResult
 from submissions.store import Store
+from tests.beside import worked_off
+from tests.killing import begin
 
 OLD = 1_700_000_000
 CONTRACT = "contract"
@@ -238,45 +237,6 @@ def test_one_look_hashes_a_bounded_number_of_bytes_and_goes_on_at_the_next(folde
     assert found == [(2, 3), (4, 1), (5, 0)]
 
 
-WORKER = """
-import sys, time
-from pathlib import Path
-from orchestration import backlog
-from orchestration.backlog import Marks
-from orchestration.dead_letters import DeadLetters
-from orchestration.settings import Folders
-from submissions.intake import take_in
-from submissions.store import Store
-
-def main():
-    folders = Folders(Path(sys.argv[1]))
-    marks = Marks(folders.data / "inbox.sqlite")
-    seen = backlog.survey(folders.inbox, marks, at=time.time(), patience_seconds=0)
-    waiting, _ = backlog.sendings(seen, marks, backlog.known_to(Store(folders.store)))
-    print("begun", flush=True)
-    letters = DeadLetters(folders.data / "dead_letters")
-    take = lambda claims: take_in([claim.path for claim in claims], data=folders.data, workers=1).files
-    for results in backlog.work_off(
-        waiting, take, folders=folders, marks=marks, letters=letters, context="c", largest=4
-    ):
-        for result in results:
-            print(result.state, result.source_hash, flush=True)
-    take([])  # what a killed run had read is settled
-
-if __name__ == "__main__":
-    main()
-"""
-
-
-def work(folders: Folders) -> subprocess.Popen:
-    """A process that works the inbox off with the real intake; ready to be killed when this returns."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", WORKER, folders.data], cwd=PROJECT, stdout=subprocess.PIPE, encoding="utf-8"
-    )
-    assert process.stdout.readline() == "begun\n"
-    return process
-
-
 def test_batches_killed_at_random_points_and_run_again_leave_the_store_of_an_undisturbed_run(tmp_path):
     """Real intake: registers that are read, and files that are refused."""
     dice = random.Random(20261123)
@@ -290,21 +250,16 @@ def test_batches_killed_at_random_points_and_run_again_leave_the_store_of_an_und
             drop(folders, f"67.{number:03}/{number}.xlsx", f"no workbook {number}".encode())
         kills = 0
         while kind == "killed" and kills < 4:
-            process = work(folders)
+            working = begin(worked_off, folders.data)
             time.sleep(dice.uniform(0, 0.4))
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+            working.kill()
             kills += 1
-        process = work(folders)
-        process.communicate()
-        assert process.returncode == 0
+        begin(worked_off, folders.data).end()
         store = Store(folders.store)
         rows = store.read_submissions().drop(columns=["received_at"])
         counts = store.read_counts().sort_values(["source_hash", "form"])
         kept[kind] = rows.sort_values("source_hash").to_csv(index=False), counts.to_csv(index=False)
-        again = work(folders)
-        told, _ = again.communicate()
-        assert told == "", "nothing is read a second time"
+        assert begin(worked_off, folders.data).end() == [], "nothing is read a second time"
         assert DeadLetters(folders.data / "dead_letters").all() == []
 
     assert kept["killed"] == kept["undisturbed"]

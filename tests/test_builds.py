@@ -240,7 +240,7 @@ def test_what_is_kept_of_questions_holds_neither_keys_nor_values(store, tmp_path
     pd.DataFrame([row | {"key": "670000000001", "value": "x", "message": "y"}]).to_parquet(
         store.root / "queries" / "a.parquet"
     )
-    kept = manifests.archive_into(tmp_path / "kept", store.root)
+    kept = manifests.archive_into(tmp_path / "kept", store.root, tmp_path)
 
     questions = pd.read_parquet(tmp_path / "kept" / kept["queries/queries.parquet"])
     assert questions.to_dict("records") == [row]

@@ -107,8 +107,8 @@ def test_vietnamese_does_not_break_where_the_locale_knows_only_ascii(process):
     assert "Thực Chất" in result.stdout
 
 
-def test_a_build_before_any_report_came_says_what_is_missing(process, tmp_path):
-    result = process("--data", tmp_path / "data", "build")
+def test_a_build_before_any_report_came_says_what_is_missing(thucchat, tmp_path):
+    result = thucchat("--data", tmp_path / "data", "build")
 
     assert result.returncode == 1
     assert "Chưa có báo cáo nào được nhận" in result.stderr
@@ -139,6 +139,11 @@ def test_a_list_that_cannot_be_written_is_a_problem_in_one_sentence(tmp_path):
         ),
         (["changes", "67.001", "2025", "--from", "x"], "của --from không hợp lệ: tìm thấy “x”, cần một số nguyên.", 2),
         (["changes", "67.001", "2025", "7"], "Thừa tham số: 7.", 2),
+        (
+            ["review", "--level", "huyện"],
+            "của --level không hợp lệ: tìm thấy “huyện”, cần một trong: grassroots, cell, unit.",
+            2,
+        ),
         (["issues", "--csv", "/"], "của --csv không hợp lệ: tìm thấy “/”, cần tên một tệp.", 2),
         (["register", "--json=1"], "--json viết chưa đúng: nó không nhận giá trị.", 2),
         (["forms", "nothing"], "Không có lệnh này; các lệnh: adopt, remove, list.", 2),
@@ -256,11 +261,13 @@ def test_a_pack_is_the_same_file_each_time_and_an_unknown_year_is_refused(thucch
     assert "kiem-diem-cuoi-nam" in unnamed.stderr
 
 
-def test_the_demonstration_has_three_units_four_years_and_says_where_everything_lies(process, whole, tmp_path):
+def test_the_demonstration_has_three_units_four_years_and_says_where_everything_lies(thucchat, whole, tmp_path):
     folders = Folders(tmp_path / "demo")
-    # What dbt ran for another province does for this one: `test_statements.py` and `test_dbt_alone.py` prove it.
-    shutil.copytree(whole.dagster / "statements", folders.dagster / "statements")
-    result = process("--data", tmp_path, "demo")
+    # What dbt ran for another province with the same key does for this one: `test_statements.py` and
+    # `test_dbt_alone.py` prove it.
+    for kept in ("dagster/statements", "secrets"):
+        shutil.copytree(whole.data / kept, folders.data / kept)
+    result = thucchat("--data", tmp_path, "demo")
 
     assert result.returncode == 0, result.stderr
     assert folders.published.exists()

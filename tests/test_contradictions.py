@@ -744,17 +744,36 @@ class TestTotalsApart:
         assert findings["org_code"].tolist() == ["67.001.001.000.001"] * found
 
 
+@pytest.fixture(scope="module")
+def nothing():
+    """What all rules say where one unit has sent reports without a row, and another nothing."""
+    units = table("""
+        unit_code | unit_name
+        ----------+----------
+        67.001    | Huyện A
+        67.002    | Huyện B
+    """)
+    return find_contradictions(marts(dim_unit=units), load_rules())
+
+
+DISCIPLINED = {
+    "discipline_case": pd.concat([case(2025), *(case(2022, key=f"KEY{n}", number=str(n)) for n in range(5))]),
+    "fct_member_assessment": pd.concat([rating(2025, "HTT"), *(rating(2022, "HTT", key=f"KEY{n}") for n in range(5))]),
+}
+"""Members who were disciplined and rated well: five in 2022, one in 2025."""
+
+
+@pytest.fixture(scope="module")
+def disciplined():
+    """What all rules say of them."""
+    return find_contradictions(marts(**DISCIPLINED), load_rules())
+
+
 class TestResults:
     """What every rule says of every unit and year."""
 
-    def test_every_rule_year_and_unit_has_a_result_even_where_nothing_was_sent(self):
-        units = table("""
-            unit_code | unit_name
-            ----------+----------
-            67.001    | Huyện A
-            67.002    | Huyện B
-        """)
-        outcome = find_contradictions(marts(dim_unit=units), load_rules())
+    def test_every_rule_year_and_unit_has_a_result_even_where_nothing_was_sent(self, nothing):
+        outcome = nothing
 
         assert len(outcome.results) == len(RULES) * len(YEARS) * 2
         assert not outcome.results.duplicated(["rule_id", "year", "unit_code"]).any()
@@ -763,25 +782,19 @@ class TestResults:
         silent = outcome.results.query("unit_code == '67.002' and rule_id == 'R16'")
         assert silent["reason"].tolist() == ["Đơn vị chưa gửi báo cáo năm này."] * 3
 
-    def test_nothing_found_still_has_the_columns_and_their_types(self):
-        outcome = find_contradictions(marts(), load_rules())
+    def test_nothing_found_still_has_the_columns_and_their_types(self, nothing):
+        assert nothing.findings.empty
+        assert nothing.findings.dtypes.astype("str").to_dict() == FINDING
+        assert nothing.results.dtypes.astype("str").to_dict() == RESULT
 
-        assert outcome.findings.empty
-        assert outcome.findings.dtypes.astype("str").to_dict() == FINDING
-        assert outcome.results.dtypes.astype("str").to_dict() == RESULT
+    def test_ids_and_order_do_not_depend_on_the_order_of_rows(self, disciplined):
+        turned = {name: frame[::-1] for name, frame in DISCIPLINED.items()}
+        backwards = find_contradictions(marts(**turned), load_rules())
 
-    def test_ids_and_order_do_not_depend_on_the_order_of_rows(self):
-        drawn = {
-            "discipline_case": pd.concat([case(2022, key=f"KEY{n}", number=str(n)) for n in range(5)]),
-            "fct_member_assessment": pd.concat([rating(2022, "HTT", key=f"KEY{n}") for n in range(5)]),
-        }
-        forwards = find_contradictions(marts(**drawn), load_rules())
-        backwards = find_contradictions(marts(**{name: frame[::-1] for name, frame in drawn.items()}), load_rules())
-
-        assert len(forwards.findings) == 5
-        assert forwards.findings["finding_id"].is_unique
-        pd.testing.assert_frame_equal(forwards.findings, backwards.findings)
-        pd.testing.assert_frame_equal(forwards.results, backwards.results)
+        assert len(disciplined.findings) == 6
+        assert disciplined.findings["finding_id"].is_unique
+        pd.testing.assert_frame_equal(disciplined.findings, backwards.findings)
+        pd.testing.assert_frame_equal(disciplined.results, backwards.results)
 
     def test_a_finding_keeps_its_id_when_the_year_before_is_corrected(self):
         year = {"discipline_case": case(2025), "fct_member_assessment": rating(2025, "HTT")}
@@ -820,18 +833,16 @@ class TestJudgedAgain:
         chosen = [rule for rule in rules.rules if not rule_ids or rule.id in rule_ids]
         return find_contradictions(marts(**drawn), rules.model_copy(update={"rules": chosen}), regime=regime)
 
-    def test_a_year_judged_again_by_its_own_regime_comes_to_the_same(self):
-        drawn = {"discipline_case": case(2025), "fct_member_assessment": rating(2025, "HTT")}
-        own, again = (self.judge(regime, **drawn) for regime in (None, "QD366"))
+    def test_a_year_judged_again_by_its_own_regime_comes_to_the_same(self, disciplined):
+        again = self.judge("QD366", **DISCIPLINED)
+        own, once_more = (
+            [frame[frame["year"] == 2025].reset_index(drop=True) for frame in (one.findings, one.results)]
+            for one in (disciplined, again)
+        )
 
-        assert len(own.findings) == 1
-        pd.testing.assert_frame_equal(
-            own.findings.drop(columns="finding_id"), again.findings.drop(columns="finding_id")
-        )
-        pd.testing.assert_frame_equal(
-            own.results[own.results["year"] == 2025].reset_index(drop=True),
-            again.results[again.results["year"] == 2025].reset_index(drop=True),
-        )
+        assert len(own[0]) == 1
+        pd.testing.assert_frame_equal(own[0].drop(columns="finding_id"), once_more[0].drop(columns="finding_id"))
+        pd.testing.assert_frame_equal(own[1], once_more[1])
 
     @pytest.mark.parametrize(("regime", "severities"), [(None, []), ("QD366", []), ("QD132", ["error"])])
     def test_discipline_without_bearing_on_duty_counts_in_2025_by_the_regulation_of_2019_alone(

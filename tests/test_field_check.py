@@ -134,19 +134,31 @@ def test_who_stands_out_is_drawn_more_often_and_nobody_never():
     assert (drawn.organisations["risk_probability"] > 0).all()
 
 
-@pytest.mark.parametrize("arm", ["risk_probability", "random_probability", "probability"])
-def test_organisations_are_drawn_as_often_as_their_chance_says(arm):
-    members, times = population(40, 5), 600
-    seen = {"risk_probability": ["risk", "both"], "random_probability": ["random", "both"]}
-    hits, chances = pd.Series(0.0, index=members["organisation"].unique()), {}
-    for seed in range(times):
-        drawn = draw(members, risk(40), year=YEAR, seed=seed, size=size(12, 5, 40)).organisations
-        chances |= dict(zip(drawn["organisation"], drawn[arm], strict=True))
-        hits[drawn.loc[drawn["arm"].isin(seen.get(arm, ["risk", "random", "both"])), "organisation"]] += 1
-    chance = pd.Series(chances).reindex(hits.index)
-    spread = np.sqrt(times * chance * (1 - chance)).replace(0, 1)
+TIMES = 600
 
-    assert ((hits - times * chance).abs() < 4.5 * spread).all()
+
+@pytest.fixture(scope="module")
+def often() -> pd.DataFrame:
+    """The organisations of many draws, with what each drew."""
+    drawn = (draw(population(40, 5), risk(40), year=YEAR, seed=seed, size=size(12, 5, 40)) for seed in range(TIMES))
+    return pd.concat([one.organisations for one in drawn])
+
+
+@pytest.mark.parametrize(
+    ("chance", "arms"),
+    [
+        ("risk_probability", ["risk", "both"]),
+        ("random_probability", ["random", "both"]),
+        ("probability", ["risk", "random", "both"]),
+    ],
+)
+def test_organisations_are_drawn_as_often_as_their_chance_says(often, chance, arms):
+    of_each = often.assign(hit=often["arm"].isin(arms)).groupby("organisation")
+    hits, chance = of_each["hit"].sum(), of_each[chance].last()
+    spread = np.sqrt(TIMES * chance * (1 - chance)).replace(0, 1)
+
+    assert len(hits) == 40
+    assert ((hits - TIMES * chance).abs() < 4.5 * spread).all()
 
 
 @pytest.mark.parametrize("measure", [np.ones(7), np.array([100.0, 1, 1, 1, 1]), np.array([50.0, 40, 1e-9, 1])])

@@ -1,6 +1,7 @@
 """Keys that are likely one person: what is proposed, with which reasons, and what never is."""
 # ruff: noqa: E501  (drawn tables are as wide as the form)
 
+from functools import cache
 from itertools import permutations
 
 import pandas as pd
@@ -36,10 +37,16 @@ def drawn(text: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     return rows[list(ROLL)], rows[list(PERSON)]
 
 
+@cache
+def thousand() -> Population:
+    """Members of whom none has changed."""
+    return draw_population(7, members=1000, units=3, changed=0)
+
+
 def among_others(text: str, **given: object) -> pd.DataFrame:
     """What is proposed of drawn members who stand among a thousand others."""
     listed, known = drawn(text)
-    others = draw_population(7, members=1000, units=3, changed=0)
+    others = thousand()
     listed = pd.concat([others.listed, listed], ignore_index=True)
     known = pd.concat([others.known, known], ignore_index=True)
     found = propose(listed, known, **given)

@@ -362,19 +362,29 @@ def test_an_issue_of_the_cover_leaves_the_sending_readable(inbox, data):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("killed_after", [0.0, 0.05, 0.15, 0.3, 0.5, 0.8])
-def test_a_batch_killed_at_any_moment_is_finished_by_the_next_one_with_the_same_store_and_register(
-    inbox, data, tmp_path, killed_after
-):
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Reports of four years, one of them sent twice, a file that is no workbook, and what became of them."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    inbox, data = folder / "inbox", folder / "data"
+    inbox.mkdir()
     for year in (2022, 2023, 2024, 2025):
         write_unit(inbox / f"{year}.xlsx", unit_forms(year), year=year)
     write_unit(inbox / "2025b.xlsx", unit_forms(2025), year=2025, cover={"sent_no": 2})
     (inbox / "x.xlsx").write_bytes(b"khong phai so tinh")
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    for folder in (whole, cut):
-        load_secret(folder / "secrets")
+    load_secret(data / "secrets")
+    take_in([inbox], data=data, workers=2)
+    return inbox, data
+
+
+@pytest.mark.parametrize("killed_after", [0.0, 0.1, 0.3, 0.7])
+def test_a_batch_killed_at_any_moment_is_finished_by_the_next_one_with_the_same_store_and_register(
+    undisturbed, tmp_path, killed_after
+):
+    inbox, whole = undisturbed
+    cut = tmp_path / "cut"
+    load_secret(cut / "secrets")
     (cut / "secrets" / "member_key").write_bytes((whole / "secrets" / "member_key").read_bytes())
-    take_in([inbox], data=whole, workers=2)
 
     code = (
         "import sys; from pathlib import Path; from submissions.intake import take_in\n"

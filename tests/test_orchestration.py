@@ -249,6 +249,14 @@ def test_the_pack_names_the_published_build(whole):
     assert pack.parent.name == "2025"
 
 
+NAME = re.compile(r"(?:[A-ZĐÀ-Ỹ][a-zđà-ỹ]+ ){2,}[A-ZĐÀ-Ỹ][a-zđà-ỹ]+")
+
+CARD = re.compile(r"(?=(67\d{10}))")
+
+ESCAPED = re.compile(r"\\u([0-9a-f]{4})")
+"""A letter as JSON writes it."""
+
+
 def names_of_members(folders: Folders) -> set[str]:
     """Full names in the workbooks, as they are written there."""
     found = set()
@@ -257,7 +265,7 @@ def names_of_members(folders: Folders) -> set[str]:
             strings = [name for name in parts.namelist() if name.endswith(("sharedStrings.xml", "sheet4.xml"))]
             for name in strings:
                 for text in ElementTree.fromstring(parts.read(name)).itertext():
-                    if re.fullmatch(r"(?:[A-ZĐÀ-Ỹ][a-zđà-ỹ]+ ){2,}[A-ZĐÀ-Ỹ][a-zđà-ỹ]+", text.strip()):
+                    if NAME.fullmatch(text.strip()):
                         found.add(text.strip())
     return found
 
@@ -292,23 +300,43 @@ def texts_of(path: Path) -> str:
     return path.read_bytes().decode("utf-8", errors="replace")
 
 
+def told_in(text: str, secrets: set[str]) -> set[str]:
+    """Names and card numbers of `secrets` in a text, wherever they stand in it and also as JSON writes them."""
+    plain = ESCAPED.sub(lambda letter: chr(int(letter[1], 16)), text)
+    told = set(CARD.findall(plain))
+    for words in map(str.split, set(NAME.findall(plain))):
+        ends = range(len(words) + 1)
+        told |= {" ".join(words[first:last]) for first in ends for last in ends[first + 3 :]}
+    return told & secrets
+
+
+def test_the_search_for_names_and_card_numbers_finds_them_wherever_they_stand():
+    secrets = {"Nguyễn Văn An", "670000000001"}
+
+    assert told_in("Đồng chí Nguyễn Văn An, Thôn Một", secrets) == {"Nguyễn Văn An"}
+    assert told_in("Bà Trần Nguyễn Văn An Bình", secrets) == {"Nguyễn Văn An"}
+    assert told_in(json.dumps({"x": "Nguyễn Văn An"}), secrets) == {"Nguyễn Văn An"}
+    assert told_in("m:9670000000001", secrets) == {"670000000001"}
+    assert told_in("Nguyễn Văn Bình 67000000000", secrets) == set()
+
+
 def test_no_name_and_no_card_number_leaves_the_originals_the_issues_and_what_goes_back_to_the_unit(whole):
     secrets = names_of_members(whole) | cards_of_members(whole) | {CANARY}
     assert len(secrets) > 1000
-    anyone = re.compile("|".join(sorted(map(re.escape, secrets), key=len, reverse=True)))
     allowed = (whole.inbox, whole.store / "originals", whole.store / "issues", whole.returned)
     allowed += (whole.outbox, whole.dead_letters, whole.spool)
     # Which file it was is kept beside the originals; a unit may write a name into it.
     with_file_names = (whole.store / "submissions", whole.store / "queries", whole.register)
 
-    searched = 0
+    searched = {}
     for path in sorted(whole.data.rglob("*")):
         if not path.is_file() or path.is_relative_to(whole.inbox) or any(path.is_relative_to(a) for a in allowed):
             continue
-        text = texts_of(path)
-        found = set(anyone.findall(text)) | set(anyone.findall(json.dumps(text)))
+        file = path.stat().st_ino  # the published warehouse and its build are one
+        if file not in searched:
+            searched[file] = told_in(texts_of(path), secrets)
+        found = set(searched[file])
         if any(path.is_relative_to(place) or path.name.startswith(place.name) for place in with_file_names):
             found.discard(CANARY)
         assert not found, f"{path.relative_to(whole.data)} holds {len(found)} names or card numbers"
-        searched += 1
-    assert searched > 50
+    assert len(searched) > 50

@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import time
 from pathlib import Path
 
 import dagster as dg
@@ -200,12 +199,12 @@ def test_a_link_is_asked_for_until_there_is_a_notice_of_it(folders, marks):
     assert one_look(folders, marks, at=NOW + 10_000).wanted == ()
 
 
-def test_ten_thousand_known_files_stand_in_no_cursor_and_are_not_hashed_again(folders, marks, monkeypatch):
-    for number in range(10_000):
-        drop(folders, f"67.{number % 700:03}/Báo cáo {number}.xlsx", str(number).encode())
+def test_a_thousand_known_files_stand_in_no_cursor_and_are_not_hashed_again(folders, marks, monkeypatch):
+    for number in range(1_000):
+        drop(folders, f"67.{number % 70:03}/Báo cáo {number}.xlsx", str(number).encode())
     found = two_looks(folders, marks)
     know(folders, *map(hash_of, found.wanted))
-    assert len(found.wanted) == 10_000
+    assert len(found.wanted) == 1_000
     seen = backlog.survey(folders.inbox, marks, at=NOW)
     waiting, _ = backlog.sendings(seen, marks, lambda *_: False)
     backlog._handled(marks, waiting)
@@ -213,9 +212,7 @@ def test_ten_thousand_known_files_stand_in_no_cursor_and_are_not_hashed_again(fo
         path.chmod(0)
     monkeypatch.setattr(backlog, "read", lambda *_: pytest.fail("a file that stands still was read again"))
 
-    begun = time.perf_counter()
     assert one_look(folders, marks, at=NOW + 100_000).wanted == ()
-    print(f"a look at 10,000 known files: {time.perf_counter() - begun:.2f} s")
 
 
 def test_a_tick_asks_dagster_for_one_run_and_leaves_a_cursor_of_a_few_bytes(folders, tmp_path):

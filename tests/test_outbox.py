@@ -5,7 +5,6 @@ import json
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from orchestration.outbox import ADVICE, ADVICE_BY_CODE, NOBODY, TITLES, unit_fo
 from orchestration.settings import PROJECT, Folders
 from submissions.register.deadlines import Deadlines, extend
 from submissions.register.log import KINDS, OF_A_BUILD, OF_MEMBERS, Event, Register
+from tests.beside import receipts
+from tests.killing import begin
 from tests.rights import without_rights
 
 AT = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
@@ -352,20 +353,6 @@ def test_without_a_good_mark_only_what_is_missing_is_written(register, folders, 
     assert files(folders) == before
 
 
-WORKER = """
-import sys
-from pathlib import Path
-from orchestration.outbox import write_receipts
-from orchestration.settings import Folders
-from submissions.register.log import Register
-
-folders = Folders(Path(sys.argv[1]))
-with Register.open(folders.register) as register:
-    print("begun", flush=True)
-    write_receipts(register, folders)
-"""
-
-
 def test_writing_that_is_killed_at_random_points_leaves_whole_receipts_and_is_finished_by_the_next_run(tmp_path):
     dice = random.Random(7)
     events = [
@@ -379,14 +366,12 @@ def test_writing_that_is_killed_at_random_points_leaves_whole_receipts_and_is_fi
         with Register.open(folders.register) as register:
             register.append(events)
         for kill in [True] * 5 * (name == "killed") + [False]:
-            process = subprocess.Popen(
-                [sys.executable, "-c", WORKER, folders.data], cwd=PROJECT, stdout=subprocess.PIPE
-            )
-            process.stdout.readline()
+            writing = begin(receipts, folders.data)
             if kill:
                 time.sleep(dice.uniform(0, 0.8))
-                process.send_signal(signal.SIGKILL)
-            process.communicate()
+                writing.kill()
+            else:
+                writing.end()
             for path in folders.outbox.glob("*/*.json"):
                 json.loads(path.read_text("utf-8"))
         written[name] = files(folders)

@@ -10,7 +10,7 @@ from ratings.rules import load_rules
 from tests.test_contradictions import case, marts, rating
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def published():
     """2022 and 2025 with a member each who was disciplined, not for duty, and rated good; judged by its own regime."""
     drawn = marts(
@@ -62,7 +62,7 @@ def test_a_year_without_reports_is_refused_with_those_there_are(published):
 
 
 def test_a_warehouse_of_another_version_is_refused_in_words(published):
-    del published["discipline_match"]
+    without = {name: frame for name, frame in published.items() if name != "discipline_match"}
 
     with pytest.raises(ProblemError, match="phiên bản khác"):
-        judge_again(published, "QD132")
+        judge_again(without, "QD132")

@@ -4,7 +4,6 @@ import hashlib
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +25,8 @@ from orchestration.settings import PROJECT, Folders, set_environment
 from orchestration.sources import PAUSES, Settings, configured, fetch, safe_path
 from submissions.register.log import Register
 from submissions.store import Store
+from tests.beside import fetched
+from tests.killing import begin
 from tests.sftp import Server, serving
 
 OLD = 1_700_000_000
@@ -330,21 +331,6 @@ def test_two_processes_do_not_fetch_at_once(server, folders):
     assert all(result.problem is None for result in results)
 
 
-WORKER = """
-import sys
-from pathlib import Path
-from orchestration.backlog import Marks
-from orchestration.settings import Folders
-from orchestration.sources import Settings, fetch
-
-folders = Folders(Path(sys.argv[1]))
-settings = Settings(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
-marks = Marks(folders.data / "inbox.sqlite")
-print("begun", flush=True)
-print(fetch(settings, folders, marks, seconds=60).files)
-"""
-
-
 def test_fetching_that_is_killed_at_random_points_brings_every_file_whole(server, folders):
     dice = random.Random(3)
     sent = {f"67.{number:03}/Báo cáo.xlsx": dice.randbytes(300_000) for number in range(30)}
@@ -352,19 +338,15 @@ def test_fetching_that_is_killed_at_random_points_brings_every_file_whole(server
         lay(server, name, content)
     visit(settings_of(server), folders)
     for kill in (True, True, True, True, False):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, folders.data, server.url, server.known_hosts, server.key],
-            cwd=PROJECT,
-            stdout=subprocess.PIPE,
-        )
-        process.stdout.readline()
-        if kill:
-            time.sleep(dice.uniform(0.2, 0.9))
-            process.send_signal(signal.SIGKILL)
-            root = folders.data / "spool" / "source"
-            whole = {str(path.relative_to(root)): path for path in root.rglob("*") if path.is_file()}
-            assert all(path.read_bytes() == sent[name] for name, path in whole.items())
-        process.communicate()
+        fetching = begin(fetched, folders.data, settings_of(server))
+        if not kill:
+            fetching.end()
+            break
+        time.sleep(dice.uniform(0.2, 0.9))
+        fetching.kill()
+        root = folders.data / "spool" / "source"
+        whole = {str(path.relative_to(root)): path for path in root.rglob("*") if path.is_file()}
+        assert all(path.read_bytes() == sent[name] for name, path in whole.items())
 
     assert spooled(folders) == sent
     assert list((folders.data / "spool" / "fetching").iterdir()) == []

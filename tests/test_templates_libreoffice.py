@@ -41,6 +41,17 @@ Sub Fill(template, typed, saved)
     book.storeToURL(saved, filter())
     book.close(True)
 End Sub
+
+Sub FillAll(work)
+    files = createUnoService("com.sun.star.ucb.SimpleFileAccess")
+    lines = createUnoService("com.sun.star.io.TextInputStream")
+    lines.setInputStream(files.openFileRead(work))
+    lines.setEncoding("UTF-8")
+    Do While Not lines.isEOF()
+        parts = Split(lines.readLine(), Chr(9))
+        If UBound(parts) = 2 Then Fill(parts(0), parts(1), parts(2))
+    Loop
+End Sub
 """
 LIBRARY = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE {kind} PUBLIC "-//OpenOffice.org//DTD OfficeDocument 1.0//EN" "{file}">
@@ -53,7 +64,7 @@ class Clerk:
     def __init__(self, folder: Path, any_workbook: Path) -> None:
         self.office = LibreOffice(folder)
         # A new profile gets its own empty library when the office first runs: ours comes after that.
-        self.office.save(any_workbook)
+        self.saved = self.office.save(any_workbook)
         self.profile = folder / "profile"
         library = self.profile / "user" / "basic" / "Standard"
         heading = LIBRARY.format(kind="script:module", file="module.dtd")
@@ -77,15 +88,18 @@ class Clerk:
         )
         settings.write_text(settings.read_text(encoding="utf-8").replace("</oor:items>", locale), encoding="utf-8")
 
-    def fill(self, template: Path, typed: list[tuple[str, str, str]]) -> Path:
-        """The workbook after (sheet, cell, what is typed), saved as .xlsx."""
-        lines = template.with_suffix(".typed")
-        lines.write_text("\n".join("\t".join(line) for line in typed), encoding="utf-8")
-        saved = template.with_name(f"{template.stem}_{len(list(template.parent.glob('*.xlsx')))}.xlsx")
-        places = ", ".join(f'"{path.as_uri()}"' for path in (template, lines, saved))
-        told = self._run(f"macro:///Standard.Typing.Fill({places})")
-        assert saved.exists(), f"LibreOffice saved nothing: {told}"
-        return saved
+    def fill(self, *work: tuple[Path, list[tuple[str, str, str]]]) -> list[Path]:
+        """The workbooks after (sheet, cell, what is typed), saved as .xlsx; the office is started once for all."""
+        files = []
+        for number, (template, typed) in enumerate(work, start=1):
+            lines, saved = (self.office.folder / f"{number}.{kind}" for kind in ("typed", "xlsx"))
+            lines.write_text("\n".join("\t".join(line) for line in typed), encoding="utf-8")
+            files.append((template, lines, saved))
+        listed = self.office.folder / "work"
+        listed.write_text("\n".join("\t".join(path.as_uri() for path in one) for one in files), encoding="utf-8")
+        told = self._run(f'macro:///Standard.Typing.FillAll("{listed.as_uri()}")')
+        assert all(saved.exists() for *_, saved in files), f"LibreOffice saved nothing: {told}"
+        return [saved for *_, saved in files]
 
     def _run(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -166,38 +180,48 @@ def issues_of(path):
     return source, find_issues(workbook, judge(workbook, UNIT), path.name, UNIT)
 
 
-def test_a_prefilled_template_filled_in_by_a_person_passes_intake(prefilled, clerk):
-    _, workbook = read(prefilled)
-    typed = cover_lines(workbook, prepared_on="15/01/2027", prepared_by="Nguyễn Văn Lập")
-
-    saved = clerk.fill(prefilled, typed + missing_cells(prefilled, unit_forms(2026)))
-
-    source, issues = issues_of(saved)
-    assert issues.to_dict("records") == []
-    assert shown(read(saved)[1].cover["prepared_on"].value) == "15/01/2027"
-    assert not is_untouched(read(saved)[1], read_mark(source))
-
-
-def test_an_empty_template_filled_in_by_a_person_passes_intake(tmp_path, clerk):
-    path = tmp_path / "mau_2024.xlsx"
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """A template of 2024 for a unit of which nothing is known."""
+    path = tmp_path_factory.mktemp("trong") / "mau_2024.xlsx"
     write_template(path, choose_form_set(load_form_sets(), 2024), UNIT, "Huyện Thử Nghiệm", 2024)
-    typed = cover_lines(read(path)[1], prepared_on="10/1/2025")
+    return path
 
-    saved = clerk.fill(path, typed + missing_cells(path, unit_forms(2024)))
 
-    source, issues = issues_of(saved)
+@pytest.fixture(scope="module")
+def filled(prefilled, empty, clerk):
+    """What the clerk has made of the prefilled template, of the empty one, and of one with a heading typed over."""
+    workbook, members = read(prefilled)[1], read(prefilled)[1].tables["members"]
+    whole = cover_lines(workbook, prepared_on="15/01/2027", prepared_by="Nguyễn Văn Lập")
+    new = cover_lines(read(empty)[1], prepared_on="10/1/2025")
+    saved = clerk.fill(
+        (prefilled, whole + missing_cells(prefilled, unit_forms(2026))),
+        (empty, new + missing_cells(empty, unit_forms(2024))),
+        (prefilled, [(members.sheet, f"B{members.heading_row}", "Cột khác")]),
+    )
+    return dict(zip(("prefilled", "empty", "heading"), saved, strict=True))
+
+
+def test_a_prefilled_template_filled_in_by_a_person_passes_intake(filled):
+    source, issues = issues_of(filled["prefilled"])
+    workbook = read(filled["prefilled"])[1]
+
     assert issues.to_dict("records") == []
-    told = {table: len(found.rows) for table, found in read(saved)[1].tables.items()}
+    assert shown(workbook.cover["prepared_on"].value) == "15/01/2027"
+    assert not is_untouched(workbook, read_mark(source))
+
+
+def test_an_empty_template_filled_in_by_a_person_passes_intake(filled):
+    source, issues = issues_of(filled["empty"])
+
+    assert issues.to_dict("records") == []
+    told = {table: len(found.rows) for table, found in read(filled["empty"])[1].tables.items()}
     assert told == {table: len(form) for table, form in unit_forms(2024).items()}
     assert read_mark(source).unit_code == UNIT
 
 
-def test_intake_takes_what_a_person_filled_in_without_an_issue(prefilled, clerk, tmp_path):
-    _, workbook = read(prefilled)
-    typed = cover_lines(workbook, prepared_on="15/01/2027")
-    saved = clerk.fill(prefilled, typed + missing_cells(prefilled, unit_forms(2026)))
-
-    result = take_in([saved], data=tmp_path / "data", workers=1).files[0]
+def test_intake_takes_what_a_person_filled_in_without_an_issue(filled, tmp_path):
+    result = take_in([filled["prefilled"]], data=tmp_path / "data", workers=1).files[0]
 
     assert (result.state, result.unit_code, result.year, result.issues) == ("accepted", UNIT, 2026, 0)
     assert result.counts["held_back"].sum() == 0
@@ -210,23 +234,20 @@ def test_a_template_saved_as_ods_reads_the_same(prefilled, office):  # noqa: F81
     assert is_untouched(workbook, read_mark(source))
 
 
-def test_what_is_typed_over_a_heading_does_not_change_it(prefilled, clerk):
-    _, workbook = read(prefilled)
-    members = workbook.tables["members"]
+def test_what_is_typed_over_a_heading_does_not_change_it(prefilled, filled):
+    before, after = (read(path)[1].tables["members"] for path in (prefilled, filled["heading"]))
 
-    saved = clerk.fill(prefilled, [(members.sheet, f"B{members.heading_row}", "Cột khác")])
-
-    assert read(saved)[1].tables["members"].letters == members.letters
+    assert after.letters == before.letters
 
 
-def test_a_template_saved_without_typing_is_still_known_as_untouched(prefilled, office):  # noqa: F811
-    source, workbook = read(office.save(prefilled))
+def test_a_template_saved_without_typing_is_still_known_as_untouched(clerk):
+    source, workbook = read(clerk.saved)
 
     assert is_untouched(workbook, read_mark(source))
 
 
-def test_drop_downs_limits_and_protection_survive_libreoffice(prefilled, office):  # noqa: F811
-    before, after = openpyxl.load_workbook(prefilled), openpyxl.load_workbook(office.save(prefilled))
+def test_drop_downs_limits_and_protection_survive_libreoffice(prefilled, clerk):
+    before, after = openpyxl.load_workbook(prefilled), openpyxl.load_workbook(clerk.saved)
 
     for sheet in before:
         kept = after[sheet.title]
@@ -263,10 +284,10 @@ def number_or_text(formula):
         return formula
 
 
-def test_a_form_prints_on_wide_pages_with_its_headings_and_without_empty_ones(prefilled, office):  # noqa: F811
+def test_a_form_prints_on_wide_pages_with_its_headings_and_without_empty_ones(prefilled, clerk, office):  # noqa: F811
     pages = pikepdf.Pdf.open(office.pages(prefilled)).pages
 
-    kept = openpyxl.load_workbook(office.save(prefilled))
+    kept = openpyxl.load_workbook(clerk.saved)
     assert {sheet.print_title_rows for sheet in kept if sheet.title.startswith("Biểu")} == {"$7:$8"}
     # A page a sheet, though each has room for 2,000 rows; the 36 rows of cell meetings take two.
     assert len(pages) == len(load_form_sets()["B12-2025"].forms) + 1 + 1

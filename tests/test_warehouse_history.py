@@ -394,6 +394,12 @@ class TestOrganisations:
             f"where org_code = '{org_code}' order by version",
         )
 
+    def test_what_is_not_divided_goes_whole_though_its_list_tells_no_share(self, organisations):
+        told = organisations.execute(
+            "select share, count(*) > 0 from marts.organisation_crosswalk where successions is not null group by share"
+        ).fetchall()
+        assert told == [(1, True)]
+
     def test_an_empty_cell_takes_what_is_known_of_another_year(self, organisations):
         query = "select org_name, org_sector from marts.dim_organisation where org_code = 'BLANK'"
         assert drawn(organisations, query) == "Có tên | Xã"
