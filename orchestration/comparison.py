@@ -51,7 +51,7 @@ PERSONAL = re.compile(r"(^|_)(org_code|cell_code|grassroots_code|member_key|reco
 """Key columns below the unit: tables that have one hold no published figures, unless they say the level themselves."""
 
 NO_FIGURES = re.compile(
-    r"^(dim|fct|bridge)_|_snapshot$|^(cap_exception|metric_day|organisation_(crosswalk|succession)|structures|succession_step"
+    r"^(dim|fct|bridge)_|_snapshot$|^(cap_exception|organisation_(crosswalk|succession)|structures|succession_step"
     r"|mart_review_list|review_budget|signal_coverage)$"
 )
 """Tables that say what figures are of, or how far to trust them, and hold none."""
