@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ratings.signals.frames import Ratings, Scale, has, signal_rows
+from ratings.signals.mixture import usual_weights
 from ratings.signals.rows import numbers, placed, steps
 from ratings.signals.statistics import (
     Window,
@@ -113,7 +114,7 @@ def rotate(ratings: Ratings, period: int) -> pd.DataFrame:
     Of the excellent of a period who were rated in the one before (b), x had been excellent then. Expected by chance
     b a/m, with a of m kept subjects excellent before; the whole table's odds of a repeat multiply those of chance (one
     odds ratio, by moments). p = upper mid-p of the b - x new ones under a beta-binomial with that mean; steps of three
-    periods pooled; guarded.
+    periods pooled; odds ratio and over-dispersion without a group of many who rotate (`mixture`); guarded.
 
     `n` is b, `observed` b - x, `expected` its mean, `statistic` the share of new ones; `parameters`: `repeated`.
     Source: inflation.md ("worth adding": rotation); Mantel & Haenszel 1959 for one odds ratio of many tables.
@@ -126,23 +127,29 @@ def rotate(ratings: Ratings, period: int) -> pd.DataFrame:
     excellent, chance, new = (np.zeros(owners) for _ in range(3))
     has_keys = has(ratings.subjects, "subject", "final")
     expected = np.full(owners, np.nan)
-    p = np.full(owners, np.nan)
+    p, weight = np.full(owners, np.nan), np.ones(owners)
     if has_keys and len(window.grid.periods) > 1:
         step, kept, before, after, both = _kept_excellent(ratings, window)
         counted = (before > 0) & (before < kept) & (after > 0)
         step, kept, before, after, both = (each[counted] for each in (step, kept, before, after, both))
         by = step // len(window.grid.periods)
-        repeat = _repeat_chance(before / kept, after, both)
         excellent = np.bincount(by, weights=after, minlength=owners)
         new = np.bincount(by, weights=after - both, minlength=owners)
-        chance = np.bincount(by, weights=after * (1 - repeat), minlength=owners)
         enough = excellent >= FEWEST_EXCELLENT
+
+        def by_chance() -> np.ndarray:
+            repeat = _repeat_chance(before / kept, weight[by] * after, weight[by] * both)
+            return np.bincount(by, weights=after * (1 - repeat), minlength=owners)
+
+        chance = by_chance()
+        weight = usual_weights(np.where(enough, new, np.nan), excellent, chance / np.maximum(excellent, 1))
+        chance = by_chance() if weight.min(initial=1) < 1 else chance
         if enough.sum() >= FEWEST_ORGANISATIONS:
             mean = np.clip(chance / np.maximum(excellent, 1), 1e-6, 1 - 1e-6)
-            size = 1 / overdispersion(new[enough], excellent[enough], mean[enough]) - 1
+            size = 1 / overdispersion(new[enough], excellent[enough], mean[enough], weight[enough]) - 1
             p = beta_binomial_upper(np.where(enough, new, np.nan), excellent, mean * size, (1 - mean) * size)
             expected = chance
-    z = guarded(z_of(p)[window.here])
+    z = guarded(z_of(p)[window.here], weight[window.here])
     known = np.isfinite(z)
     excellent, new, expected = excellent[window.here], new[window.here], expected[window.here]
     reason = first_reason(

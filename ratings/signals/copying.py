@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.special import expit, gammaln, xlogy
 
 from ratings.signals.frames import Ratings, has, signal_rows
+from ratings.signals.mixture import usual_weights
 from ratings.signals.rows import numbers, placed, steps
 from ratings.signals.scores import histogram
 from ratings.signals.statistics import (
@@ -43,17 +44,21 @@ TWINS = 0.05
 
 
 class Repeats(NamedTuple):
-    """By organisation: how often something could repeat itself, did, was expected to by chance, and the upper tail."""
+    """By organisation: how often something could repeat itself, did, was expected to by chance, and the upper tail.
+
+    `weight` is the chance not to be of a group of many who repeat (`mixture`).
+    """
 
     could: np.ndarray
     did: np.ndarray
     expected: np.ndarray
     p: np.ndarray
+    weight: np.ndarray
 
     @classmethod
     def none(cls, owners: int) -> "Repeats":
         """Nothing known of any organisation."""
-        return cls(*(np.full(owners, np.nan) for _ in range(4)))
+        return cls(*(np.full(owners, np.nan) for _ in range(4)), np.ones(owners))
 
 
 def copy(ratings: Ratings, period: int) -> pd.DataFrame:
@@ -71,10 +76,10 @@ def copy(ratings: Ratings, period: int) -> pd.DataFrame:
       vectors of its groups. The chance is bounded by the multinomial probability of the multiset under its own
       shares, so what is all alike proves nothing.
 
-    The first three are guarded, combined by correlated Stouffer and guarded again; p is the smaller of that p / .95
-    and the twins' p / .05. `n`, `observed` and `expected` are those of the view that says most, `statistic` is
-    observed less expected; `parameters`: `view`, and for twins `twin`, the other's code. At most two steps between
-    three periods.
+    The first three are learned without a group of many who repeat (`mixture`), guarded, combined by correlated
+    Stouffer and guarded again; p is the smaller of that p / .95 and the twins' p / .05. `n`, `observed` and `expected`
+    are those of the view that says most, `statistic` is observed less expected; `parameters`: `view`, and for twins
+    `twin`, the other's code. At most two steps between three periods.
     Source: inflation.md (COPY); Cohen 1960 for kappa.
     Needs: two neighbouring periods of groups or of subjects with keys; twins need one period.
     Size at .05: .035 to .051 in the empty provinces of `docs/detection.md`.
@@ -89,8 +94,9 @@ def copy(ratings: Ratings, period: int) -> pd.DataFrame:
     }
     # Very persistent people look the same as a copy: alone they are never an overwhelming reason.
     views |= {name: views[name]._replace(p=np.maximum(views[name].p, FLOOR)) for name in ("levels", "scores")}
-    z = np.column_stack([guarded(z_of(view.p[here])) for view in views.values()])
-    repeated = p_of(guarded(stouffer(z)[0]))
+    z = np.column_stack([guarded(z_of(view.p[here]), view.weight[here]) for view in views.values()])
+    weight = np.min([view.weight[here] for view in views.values()], axis=0)
+    repeated = p_of(guarded(stouffer(z)[0], weight))
     twins, twin = _twins(ratings, groups, window)
     # Not to have a twin is no evidence: then nothing is known of it, and the others decide.
     of_twin = twins.p[here] / TWINS
@@ -98,7 +104,7 @@ def copy(ratings: Ratings, period: int) -> pd.DataFrame:
     known = np.isfinite(p)
     is_twin = of_twin <= np.where(np.isfinite(repeated), repeated, np.inf)
     view = np.where(is_twin, len(views), np.where(np.isfinite(z), z, -np.inf).argmax(axis=1))
-    shown = np.stack([np.column_stack(each)[here] for each in (*views.values(), twins)])[view, np.arange(len(p))]
+    shown = np.stack([np.column_stack(each[:4])[here] for each in (*views.values(), twins)])[view, np.arange(len(p))]
     could, did, expected, _ = np.where(known[:, None], shown, np.nan).T
     reason = first_reason(
         len(p),
@@ -155,28 +161,37 @@ def _same_groups(groups: pd.DataFrame, columns: list[str], window: Window) -> Re
     same = (counts[earlier] == counts[later]).all(axis=1).astype(float)
     concentration = ((counts[later] / size[later, None]) ** 2).sum(axis=1)
     log_size = np.log(size[later])
-    constant = np.ones(len(later))
-    chance = _logistic(
-        np.column_stack([constant, log_size, concentration, log_size * concentration, concentration**2]), same
-    )
-    # Beyond what the table has seen a chance is not believed.
-    chance = np.clip(chance, 0.5 / len(later), 1 - 0.5 / len(later))
+    constant, weight = np.ones(len(later)), np.ones(owners)
+    columns = np.column_stack([constant, log_size, concentration, log_size * concentration, concentration**2])
+
+    def by_chance() -> np.ndarray:
+        # Beyond what the table has seen a chance is not believed.
+        return np.clip(_logistic(columns, same, weight[by]), 0.5 / len(later), 1 - 0.5 / len(later))
+
+    chance = by_chance()
+    weight[by] = usual_weights(same, constant, chance, owner=by)
+    chance = by_chance() if weight.min() < 1 else chance
     could = np.bincount(by, minlength=owners).astype(float)
     return Repeats(
         np.where(could > 0, could, np.nan),
         np.bincount(by, weights=same, minlength=owners),
         np.bincount(by, weights=chance, minlength=owners),
         poisson_binomial_upper(chance, same, by, owners),
+        weight,
     )
 
 
-def _logistic(columns: np.ndarray, outcome: np.ndarray, *, penalty: float = 0.01, rounds: int = 25) -> np.ndarray:
+def _logistic(
+    columns: np.ndarray, outcome: np.ndarray, weight: np.ndarray, *, penalty: float = 0.01, rounds: int = 25
+) -> np.ndarray:
     """Fitted chances of a ridge logistic regression, by Newton's steps."""
     coefficients = np.zeros(columns.shape[1])
     for _ in range(rounds):
         chance = expit(np.clip(columns @ coefficients, -30, 30))
-        hessian = columns.T @ (columns * (chance * (1 - chance))[:, None]) + penalty * np.eye(len(coefficients))
-        step = np.linalg.solve(hessian, columns.T @ (outcome - chance) - penalty * coefficients)
+        hessian = columns.T @ (columns * (weight * chance * (1 - chance))[:, None]) + penalty * np.eye(
+            len(coefficients)
+        )
+        step = np.linalg.solve(hessian, columns.T @ (weight * (outcome - chance)) - penalty * coefficients)
         coefficients = coefficients + step
         if np.abs(step).max() < 1e-9:
             break
@@ -211,24 +226,33 @@ def _same_values(ratings: Ratings, name: str, window: Window) -> Repeats:
     room = could - chance
     if enough.sum() < FEWEST_ORGANISATIONS or room[enough].sum() <= 0:
         return Repeats.none(owners)
-    kappa = np.clip((did - chance)[enough].sum() / room[enough].sum(), 0.0, 0.999)
-    expected = chance + kappa * room
-    mean = np.clip(expected / np.maximum(could, 1), 1e-6, 1 - 1e-6)
     part = room / np.maximum(could, 1)
-    differing = _kappas_differ(did[enough], could[enough], mean[enough], part[enough])
+    weight = np.ones(owners)
+
+    def by_kappa() -> np.ndarray:
+        kappa = np.clip((weight * (did - chance))[enough].sum() / (weight * room)[enough].sum(), 0.0, 0.999)
+        return chance + kappa * room
+
+    expected = by_kappa()
+    weight = usual_weights(np.where(enough, did, np.nan), could, expected / np.maximum(could, 1))
+    expected = by_kappa() if weight.min() < 1 else expected
+    mean = np.clip(expected / np.maximum(could, 1), 1e-6, 1 - 1e-6)
+    differing = _kappas_differ(did[enough], could[enough], mean[enough], part[enough], weight[enough])
     # Where little could change, another persistence changes little.
     size = 1 / np.clip(differing * part**2 / (mean * (1 - mean)), 1e-4, 0.9) - 1
     p = beta_binomial_upper(np.where(enough, did, np.nan), could, mean * size, (1 - mean) * size)
-    return Repeats(np.where(enough, could, np.nan), did, expected, p)
+    return Repeats(np.where(enough, could, np.nan), did, expected, p, weight)
 
 
-def _kappas_differ(did: np.ndarray, could: np.ndarray, mean: np.ndarray, part: np.ndarray, rounds: int = 20) -> float:
+def _kappas_differ(
+    did: np.ndarray, could: np.ndarray, mean: np.ndarray, part: np.ndarray, usual: np.ndarray, rounds: int = 20
+) -> float:
     """The variance of kappa from organisation to organisation: what squares exceed chance by, weighted by certainty."""
     squares, chance = (did - could * mean) ** 2, could * mean * (1 - mean)
     more = could * (could - 1) * part**2
     variance = 0.02
     for _ in range(rounds):
-        weight = more / (chance + variance * more) ** 2
+        weight = usual * more / (chance + variance * more) ** 2
         variance = max(1e-6, (weight * (squares - chance)).sum() / max((weight * more).sum(), 1e-300))
     return float(variance)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ratings.signals.frames import Ratings, signal_rows
+from ratings.signals.mixture import usual_weights
 from ratings.signals.shares import SHRINKAGE
 from ratings.signals.statistics import (
     Window,
@@ -46,6 +47,9 @@ CERTAIN = 0.003
 
 LARGEST_JUMP = 0.001
 """The least p of a rise: a real reform looks the same."""
+
+LEAST_LIFTED = 0.05
+"""So large a group whose own levels are lifted is left out: of the lifted only those with room to be show it."""
 
 NEIGHBOURS = 61
 """An organisation's own level is compared with so many whose work is nearest to its own."""
@@ -251,11 +255,11 @@ def own(ratings: Ratings, period: int) -> pd.DataFrame:
     An index of the work (ridge regression of the level on the evidence of the period and of the other two, type and
     period, left-out parents predicted, the parent's mean residual of the period added) sorts all organisation-periods;
     the chances of each level are its shares among the 61 nearest, the organisation-period itself left out, two more
-    drawn from all. A level scores the normal deviate of its upper mid-p; p is the exact upper tail (mid-p) of the sum
-    of the scores of the latest three periods, its z divided by sqrt(1 + (m - 1) rho) for what m periods have in common
-    (rho: median rank correlation of the scores), guarded. `statistic` is the z before the guard, `observed` and
-    `expected` levels (0 = lowest) in the period, `n` 1, `peers` the organisations of its type; `parameters`: `periods`,
-    `rho`.
+    drawn from all; both without a group of many whose levels are lifted (`mixture`). A level scores the normal deviate
+    of its upper mid-p; p is the exact upper tail (mid-p) of the sum of the scores of the latest three periods, its z
+    divided by sqrt(1 + (m - 1) rho) for what m periods have in common (rho: median rank correlation of the scores),
+    guarded. `statistic` is the z before the guard, `observed` and `expected` levels (0 = lowest) in the period, `n` 1,
+    `peers` the organisations of its type; `parameters`: `periods`, `rho`.
 
     Source: inflation.md (EVIDENCE for the organisation's own rating); local frequencies: Stone 1977.
     Needs: an own level, evidence, 100 organisation-periods with a level, more than one level given.
@@ -274,19 +278,29 @@ def own(ratings: Ratings, period: int) -> pd.DataFrame:
     z = np.full(len(window.grid.organisations), np.nan)
     expected = np.full(len(level), np.nan)
     rho = 0.0
+    weight, usual = np.ones(len(level)), np.ones(len(z))
     if enough and varies and work.shape[1]:
         columns = [np.ones(len(level)), work, _background(window)]
         columns = np.column_stack(
             [*columns, of_other_periods(window, work)] if len(window.grid.periods) > 1 else columns
         )
         fold = folds(window.text("parent"), window.frame["organisation"])
-        fit = huber_ridge(columns, np.where(rated, level, 0.0), np.ones(len(level)), fold, fitted=rated, bend=None)
-        residual = np.where(rated, level - fit.expected, np.nan)
-        place = fit.expected + centre_of_groups(residual, _parent_periods(window), shrink=3.0, mean=True)
-        chances = _chances_nearby(place, level, outcomes)
+        for _ in range(2):
+            fit = huber_ridge(columns, np.where(rated, level, 0.0), weight, fold, fitted=rated, bend=None)
+            residual = np.where(rated & (weight > 0.5), level - fit.expected, np.nan)
+            place = fit.expected + centre_of_groups(residual, _parent_periods(window), shrink=3.0, mean=True)
+            chances = _chances_nearby(place, level, outcomes, weight)
+            expected = (chances * np.arange(outcomes)).sum(axis=1)
+            if weight.min() < 1:
+                break
+            highest = np.where(rated, level[rated].max(), 0.0)
+            share = expected / np.maximum(highest, 1)
+            weight = usual_weights(level, highest, share, owner=window.grid.row, least_share=LEAST_LIFTED)
+            if weight.min() == 1:
+                break
+        usual[window.grid.row] = weight
         above = 1 - np.cumsum(chances, axis=1)
         scores = np.clip(z_of(np.clip(above + chances / 2, 1e-4, 1 - 1e-4)), -4, 4)
-        expected = (chances * np.arange(outcomes)).sum(axis=1)
         spread = window.grid.spread
         z = z_of(
             sum_upper(
@@ -298,10 +312,10 @@ def own(ratings: Ratings, period: int) -> pd.DataFrame:
         came = np.full(len(level), np.nan)
         came[rated] = scores[rated, level[rated].astype(int)]
         yearly = spread(came)
-        rho = correlation(yearly)
+        rho = correlation(yearly[usual > 0.5])
         z /= np.sqrt(1 + np.maximum(np.isfinite(yearly).sum(axis=1) - 1, 0) * rho)
     here, now = z[window.here], window.now(rated)
-    answer = np.where(now, guarded(np.where(now, here, np.nan)), np.nan)
+    answer = np.where(now, guarded(np.where(now, here, np.nan), usual[window.here]), np.nan)
     return signal_rows(
         "OWN",
         ratings,
@@ -328,15 +342,15 @@ def own(ratings: Ratings, period: int) -> pd.DataFrame:
     )
 
 
-def _chances_nearby(place: np.ndarray, level: np.ndarray, outcomes: int) -> np.ndarray:
-    """Chances of every level among the rows that lie nearest on `place`, the row itself left out."""
+def _chances_nearby(place: np.ndarray, level: np.ndarray, outcomes: int, weight: np.ndarray) -> np.ndarray:
+    """Chances of every level among the rows nearest on `place`, counted by `weight`, the row itself left out."""
     rated = np.flatnonzero(np.isfinite(level))
     order = rated[np.argsort(place[rated], kind="stable")]
-    came = np.eye(outcomes)[level[order].astype(int)]
+    came = np.eye(outcomes)[level[order].astype(int)] * weight[order, None]
     sums = np.vstack([np.zeros(outcomes), np.cumsum(came, axis=0)])
     first = np.clip(np.arange(len(order)) - NEIGHBOURS // 2, 0, max(len(order) - NEIGHBOURS, 0))
     last = np.minimum(first + NEIGHBOURS, len(order))
-    nearby = sums[last] - sums[first] - came + 2 * came.mean(axis=0)
+    nearby = sums[last] - sums[first] - came + 2 * came.sum(axis=0) / weight[order].sum()
     chances = np.full((len(level), outcomes), np.nan)
     chances[order] = nearby / nearby.sum(axis=1, keepdims=True)
     return chances

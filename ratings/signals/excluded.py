@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from ratings.signals.frames import Ratings, signal_rows
+from ratings.signals.mixture import fits_by_type
 from ratings.signals.statistics import (
     Window,
-    beta_binomial_fit,
     beta_binomial_upper,
     first_reason,
     guarded,
@@ -28,8 +28,8 @@ def excluded(ratings: Ratings, period: int) -> pd.DataFrame:
     """EXCLUDED: whether more are left unrated than elsewhere.
 
     `excluded` among `excluded` + `rated`, up to three periods counted together: upper mid-p under the beta-binomial
-    of the organisation's type; guarded. (Counted together, the fit knows that an honest organisation keeps its ways;
-    period by period and then combined the size was .058.)
+    of the organisation's type, without a group of many who leave out more (`mixture`); guarded. (Counted together, the
+    fit knows that an honest organisation keeps its ways; period by period and then combined the size was .058.)
 
     `n` people, `observed` those left out, `expected` by the type, `statistic` their share; `parameters`: `periods`.
     Source: inflation.md ("worth adding"); the manipulated denominator of Campbell's law (Figlio & Getzler 2006: weak
@@ -48,12 +48,10 @@ def excluded(ratings: Ratings, period: int) -> pd.DataFrame:
     everyone = out + rated
     judged = everyone >= FEWEST_MEMBERS
     kind, kinds = pd.factorize(pooled_types(pd.Series(window.now(window.text("type")))), sort=True)
-    alpha, beta = np.full(len(out), np.nan), np.full(len(out), np.nan)
-    for one in range(len(kinds)):
-        own = judged & (kind == one)
-        if own.sum() >= FEWEST_ORGANISATIONS and out[own].sum() > 0:
-            alpha[own], beta[own] = beta_binomial_fit(out[own], everyone[own])
-    z = guarded(z_of(beta_binomial_upper(out, everyone, alpha, beta)))
+    some = np.bincount(kind, weights=np.where(judged, out, 0), minlength=len(kinds)) > 0
+    counted = np.where(judged & some[kind], out, np.nan)
+    usual = fits_by_type(counted, everyone, kind, fewest=FEWEST_ORGANISATIONS)
+    z = guarded(z_of(beta_binomial_upper(out, everyone, usual.alpha, usual.beta)), usual.weight)
     tested = np.isfinite(z)
     reason = first_reason(
         len(z),
@@ -74,7 +72,7 @@ def excluded(ratings: Ratings, period: int) -> pd.DataFrame:
         statistic=np.where(tested, out / np.maximum(everyone, 1), np.nan),
         n=np.where(tested, everyone, np.nan),
         observed=np.where(tested, out, np.nan),
-        expected=np.where(tested, alpha / (alpha + beta) * everyone, np.nan),
+        expected=np.where(tested, usual.mean * everyone, np.nan),
         peers=np.where(tested, tested.sum() - 1, np.nan),
         parameters=[f'{{"periods": {count}}}' for count in periods],
     )

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.special import stdtr
 
 from ratings.signals.frames import Ratings, Scale, has, signal_rows
+from ratings.signals.mixture import usual_weights
 from ratings.signals.rows import placed
 from ratings.signals.statistics import (
     SMALLEST_P,
@@ -31,6 +32,9 @@ FEWEST_NEAR = 4
 
 FEWEST_ORGANISATIONS = 15
 """So many organisations of a type are needed to know what is usual."""
+
+ROUNDING = (0.05, 0.5)
+"""A group that rounds, of so much of all, is told apart from one that lifts scores over cut-offs."""
 
 WIDTHS = (0.02, 0.03, 0.05)
 """A table's windows, as parts of the scale's range; the middle of the three answers counts."""
@@ -159,8 +163,9 @@ def bunch(ratings: Ratings, period: int) -> pd.DataFrame:
     For every cut-off c: a = scores in [c, c + 2% of the range), b = in [c - 3%, c); upper mid-p of a among a + b under
     the beta-binomial of the organisation's type; the cut-offs combined with the weights sqrt(a + b) (Liptak). The same
     at placebo cut-offs gives z0, and z = (z_c - beta z0) / sqrt(1 - beta^2), beta = their Spearman correlation over
-    organisations held in [0, 0.9]: who rounds to fives does so where nothing begins, too. Guarded; up to three periods
-    are counted together.
+    organisations held in [0, 0.9]: who rounds to fives does so where nothing begins, too. What is usual is learned
+    without a group of many who lift scores at cut-offs only (`mixture`). Guarded; up to three periods are counted
+    together.
 
     `n` is a + b over the cut-offs, `observed` a, `expected` a among the type, `statistic` their difference (scores);
     `parameters`: `cutoffs`, `placebos`, `placebo_z`.
@@ -178,6 +183,7 @@ def bunch(ratings: Ratings, period: int) -> pd.DataFrame:
     near = np.zeros((owners, len(cutoffs)))
     above, expected, z_cut, z_placebo = (np.full(owners, np.nan) for _ in range(4))
     placebos: tuple[float, ...] = ()
+    weight = np.ones(owners)
     if inside.any() and len(cutoffs):
         owner = places.owner[inside]
         score, count = (scores[name].to_numpy(float)[inside] for name in ("score", "count"))
@@ -186,16 +192,18 @@ def bunch(ratings: Ratings, period: int) -> pd.DataFrame:
         kind = _kinds(window)
         table = _Beside(owner, score, count, owners, steps)
         a, near = table.counts(cutoffs)
-        z, usual = _against_type(a, near, kind)
+        beside_placebos = table.counts(np.array(placebos)) if placebos else None
+        weight = _not_lifted((a, near), beside_placebos, kind)
+        z, usual = _against_type(a, near, kind, weight)
         z_cut = _weighted(z, near)
         above = np.where(np.isfinite(z), a, 0).sum(axis=1)
         expected = np.nansum(usual, axis=1)
         near = np.where(np.isfinite(z), near, 0)
-        if placebos:
-            a, beside = table.counts(np.array(placebos))
+        if beside_placebos is not None:
+            a, beside = beside_placebos
             z_placebo = _weighted(_against_type(a, beside, kind)[0], beside)
     z_cut, z_placebo = z_cut[window.here], z_placebo[window.here]
-    z = guarded(_without_placebo(z_cut, z_placebo))
+    z = guarded(_without_placebo(z_cut, z_placebo, weight[window.here]), weight[window.here])
     known = np.isfinite(z)
     total = near.sum(axis=1)[window.here]
     reason = first_reason(
@@ -256,7 +264,31 @@ def _kinds(window: Window) -> np.ndarray:
     return pooled_types(kind).to_numpy()
 
 
-def _against_type(above: np.ndarray, beside: np.ndarray, kind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _not_lifted(
+    at_cutoffs: tuple[np.ndarray, np.ndarray], at_placebos: tuple[np.ndarray, np.ndarray] | None, kind: np.ndarray
+) -> np.ndarray:
+    """The chance of every organisation not to be of a group that lifts scores over cut-offs (`usual_weights`).
+
+    Those who pile up scores where nothing begins, too, round: they are looked for first and are no such group.
+    """
+    plain = np.ones(len(kind))
+    if at_placebos is not None:
+        plain = usual_weights(*_all_places(*at_placebos, kind), least_share=ROUNDING[0], most_share=ROUNDING[1])
+    above, beside, usual = _all_places(*at_cutoffs, kind)
+    return 1 - plain * (1 - usual_weights(np.where(plain < 0.5, np.nan, above), beside, usual))
+
+
+def _all_places(above: np.ndarray, beside: np.ndarray, kind: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores just above and on both sides of all places that are judged, and the share that is usual above."""
+    usual = _against_type(above, beside, kind)[1]
+    judged = np.isfinite(usual)
+    whole = np.where(judged, beside, 0).sum(axis=1)
+    return np.where(judged, above, 0).sum(axis=1), whole, np.nansum(usual, axis=1) / np.maximum(whole, 1)
+
+
+def _against_type(
+    above: np.ndarray, beside: np.ndarray, kind: np.ndarray, weight: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Deviates and expected numbers of the scores above, by organisation and place; a small type is judged with all."""
     alpha, beta = np.full(above.shape, np.nan), np.full(above.shape, np.nan)
     code, kinds = pd.factorize(kind, sort=True)
@@ -268,7 +300,8 @@ def _against_type(above: np.ndarray, beside: np.ndarray, kind: np.ndarray) -> tu
         among = [judged & (code == one) for one in np.flatnonzero(large)]
         rest = judged & ~large[code]
         for rows, learned in [*zip(among, among, strict=True), *([(rest, judged)] if rest.any() else [])]:
-            fit = beta_binomial_fit(above[learned, place], beside[learned, place])
+            counted = None if weight is None else weight[learned]
+            fit = beta_binomial_fit(above[learned, place], beside[learned, place], counted)
             alpha[rows, place], beta[rows, place] = fit.alpha, fit.beta
     return z_of(beta_binomial_upper(above, beside, alpha, beta)), beside * alpha / (alpha + beta)
 
@@ -281,12 +314,13 @@ def _weighted(z: np.ndarray, beside: np.ndarray) -> np.ndarray:
     return np.where(length > 0, total / np.where(length > 0, length, 1), np.nan)
 
 
-def _without_placebo(z: np.ndarray, placebo: np.ndarray) -> np.ndarray:
-    """What of a deviate is not already so where nothing begins."""
+def _without_placebo(z: np.ndarray, placebo: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """What of a deviate is not already so where nothing begins, as far as the usual ones have both in common."""
     both = np.isfinite(z) & np.isfinite(placebo)
     if both.sum() < FEWEST_ORGANISATIONS:
         return z
-    beta = min(max(spearman(z[both], placebo[both]), 0.0), 0.9)
+    usual = both & (weight > 0.5)
+    beta = min(max(spearman(z[usual], placebo[usual]), 0.0), 0.9)
     # Without anything beside the placebos the deviate is believed as far as the placebos would leave it.
     return (z - beta * np.where(both, placebo, 0)) / np.where(both, np.sqrt(1 - beta**2), 1.0)
 

@@ -5,7 +5,7 @@ NaN. A positive z, like a small p, always speaks for "higher, more even, more al
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -51,19 +51,30 @@ def p_of(z: Numbers) -> np.ndarray:
     return np.maximum(ndtr(-np.asarray(z, float)), SMALLEST_P)
 
 
-def guarded(z: np.ndarray) -> np.ndarray:
+def guarded(z: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     """Deviates of one signal and period, measured against how they really spread (Efron's empirical null).
 
     (z - max(0, median)) / max(1, interquartile range / 1.349): honest organisations that differ for reasons no one
-    named make the middle of the field wider than chance; it is never made narrower, nor moved up. Fewer than 30 finite
-    values are returned as they are.
+    named make the middle of the field wider than chance; it is never made narrower, nor moved up. Quantiles count
+    every value by its `weight` where given. Fewer than 30 finite values are returned as they are.
     """
     z = np.asarray(z, float)
     finite = z[np.isfinite(z)]
     if len(finite) < FEWEST_GUARDED:
         return z
-    low, middle, high = np.quantile(finite, [0.25, 0.5, 0.75])
+    low, middle, high = weighted_quantiles(
+        finite, [0.25, 0.5, 0.75], None if weight is None else weight[np.isfinite(z)]
+    )
     return (z - max(0.0, middle)) / max(1.0, (high - low) / 1.349)
+
+
+def weighted_quantiles(values: np.ndarray, at: float | Sequence[float], weight: np.ndarray | None) -> np.ndarray:
+    """Quantiles of values that count by their weights; numpy's where all count the same."""
+    if weight is None or weight.min() == weight.max():
+        return np.quantile(values, at)
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weight[order])
+    return values[order][np.minimum(np.searchsorted(reached, np.asarray(at) * reached[-1]), len(values) - 1)]
 
 
 def stouffer(z: np.ndarray, rho: float | None = None) -> tuple[np.ndarray, float]:
@@ -124,12 +135,19 @@ class BetaBinomial(NamedTuple):
 
 
 def overdispersion(
-    part: np.ndarray, whole: np.ndarray, mean: Numbers, *, least: float = 1e-4, most: float = 0.5
+    part: np.ndarray,
+    whole: np.ndarray,
+    mean: Numbers,
+    weight: np.ndarray | None = None,
+    *,
+    least: float = 1e-4,
+    most: float = 0.5,
 ) -> float:
     """How much counts differ from organisation to organisation beyond chance, given their expected shares.
 
     By moments of Pearson's squares, the highest twentieth of which is pulled in first: those who inflate do not widen
-    the field they are judged in. Counts of one or none say nothing; fewer than five others give `least`.
+    the field they are judged in. Counts of one or none say nothing; fewer than five others give `least`. Counts
+    may have weights (`mixture.usual_weights`).
     """
     part, whole = np.asarray(part, float), np.asarray(whole, float)
     mean = np.broadcast_to(np.asarray(mean, float), whole.shape)
@@ -138,17 +156,23 @@ def overdispersion(
         return least
     part, whole, mean = part[telling], whole[telling], mean[telling]
     squares = (part - whole * mean) ** 2 / (whole * mean * (1 - mean))
-    trimmed = np.minimum(squares, np.quantile(squares, _TRIMMED)).mean() * _TRIMMED_BACK
-    return float(np.clip((trimmed - 1) / (whole - 1).mean(), least, most))
+    weight = None if weight is None else weight[telling]
+    pulled_in = np.minimum(squares, weighted_quantiles(squares, _TRIMMED, weight))
+    trimmed = np.average(pulled_in, weights=weight) * _TRIMMED_BACK
+    return float(np.clip((trimmed - 1) / np.average(whole - 1, weights=weight), least, most))
 
 
-def beta_binomial_fit(part: np.ndarray, whole: np.ndarray) -> BetaBinomial:
-    """A beta-binomial fitted to counts by robust moments (`overdispersion`); unknown and empty ones are left out."""
+def beta_binomial_fit(part: np.ndarray, whole: np.ndarray, weight: np.ndarray | None = None) -> BetaBinomial:
+    """A beta-binomial fitted to counts by robust moments (`overdispersion`); unknown and empty ones are left out.
+
+    Counts may have weights (`mixture.usual_weights`).
+    """
     part, whole = np.asarray(part, float), np.asarray(whole, float)
     known = np.isfinite(part) & (whole > 0)
     part, whole = part[known], whole[known]
-    mean = (part.sum() + 0.5) / (whole.sum() + 1)
-    size = 1 / overdispersion(part, whole, mean) - 1
+    weight = np.ones(len(part)) if weight is None else weight[known]
+    mean = (weight @ part + 0.5) / (weight @ whole + 1)
+    size = 1 / overdispersion(part, whole, mean, weight) - 1
     return BetaBinomial(mean * size, (1 - mean) * size)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.special import gammainc, gammaln
 
 from ratings.signals.frames import Ratings, has, signal_rows
+from ratings.signals.mixture import fits_by_type
 from ratings.signals.statistics import (
     SMALLEST_P,
     Window,
@@ -42,7 +43,7 @@ def uniform(ratings: Ratings, period: int) -> pd.DataFrame:
     - everyone: half of P(K = n) of a beta-binomial fitted by type where all rated are good, else (1 + P(K = n)) / 2;
       periods pooled by correlated Stouffer;
     - commonest: upper mid-p of how many have the level that is commonest of all, over the latest three periods
-      together, beta-binomial by type with the over-dispersion of those sums;
+      together, beta-binomial by type with the over-dispersion of those sums (`mixture`);
     - groups: lower tail of the homogeneity chi-square of good among the parts, both margins fixed: sum (k - nK/N)^2 / n
       over its hypergeometric mean, by Wilson and Hilferty's cube root; periods pooled by correlated Stouffer.
     `statistic` is the z before the guard, `observed` and `expected` are those on the commonest level in the period, `n`
@@ -64,7 +65,7 @@ def uniform(ratings: Ratings, period: int) -> pd.DataFrame:
     peers = window.now(window.peers(np.isfinite(good)))
     now = window.now(np.isfinite(good))
     statistic = np.where(now, largest_of(everyone, same.z, between)[window.here], np.nan)
-    z = guarded(statistic)
+    z = guarded(statistic, same.weight[window.here])
     return signal_rows(
         "UNIFORM",
         ratings,
@@ -109,6 +110,8 @@ class _Same(NamedTuple):
     """by organisation of the grid"""
     share: np.ndarray
     """expected share by row"""
+    weight: np.ndarray
+    """the chance of every organisation to be of the usual group"""
 
 
 def _everyone_good(window: Window, kind: np.ndarray, good: np.ndarray, rated: np.ndarray) -> np.ndarray:
@@ -128,16 +131,11 @@ def _on_commonest(window: Window, kind: np.ndarray, common: np.ndarray, rated: n
     counts, whole = (np.bincount(row, weights=np.where(known, values, 0.0)) for values in (common, rated))
     kinds = np.empty(len(counts), dtype=int)
     kinds[row] = kind  # the latest period's: rows are sorted by period
-    z, share = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
-    for each in np.unique(kind):
-        rows = (kinds == each) & (whole > 0)
-        if rows.sum() < FEWEST_PEERS:
-            continue
-        fit = beta_binomial_fit(counts[rows], whole[rows])
-        share[rows] = fit.mean
-        if 0 < counts[rows].sum() < whole[rows].sum():
-            z[rows] = z_of(beta_binomial_upper(counts[rows], whole[rows], *fit))
-    return _Same(z, share[row])
+    usual = fits_by_type(np.where(whole > 0, counts, np.nan), whole, kinds, fewest=FEWEST_PEERS)
+    number, total = (np.bincount(kinds, weights=values)[kinds] for values in (counts, whole))
+    varies = (number > 0) & (number < total)
+    z = np.where(varies, z_of(beta_binomial_upper(counts, whole, usual.alpha, usual.beta)), np.nan)
+    return _Same(z, usual.mean[row], usual.weight)
 
 
 def _between_groups(window: Window, ratings: Ratings, period: int) -> np.ndarray:
