@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -239,7 +239,7 @@ class _Step:
             return None
         if self._database.exists():
             counts = {_text(one.metadata["unique_id"]): _count(one) for one in failed}
-            about = {"nodes": _nodes()["nodes"], "compiled": self._compiled(), "data": self._workshop.folders.data}
+            about = {"nodes": _nodes()["nodes"], "compiled": self._compiled, "data": self._workshop.folders.data}
             with reading(self._database) as connection:
                 if why := failures.why(counts, **about, connection=connection, target=self._target):
                     return why
@@ -252,6 +252,7 @@ class _Step:
             names = {key.path[-1] for key in self._context.selected_asset_keys}
             self._workshop.ahead.begin(self._database, names)
 
+    @cached_property
     def _compiled(self) -> dict[str, str]:
         """The rows that each test finds fault with, as SQL."""
         if self._kept:
@@ -275,7 +276,7 @@ class _Step:
             return event.with_metadata({**event.metadata, **more})
         if isinstance(event, dg.AssetCheckResult) and not event.passed:
             unique_id = _text(event.metadata["unique_id"])
-            if sql := self._compiled().get(unique_id):
+            if sql := self._compiled.get(unique_id):
                 nodes = _nodes()["nodes"]
                 keys = failures.primary_key(nodes.get(nodes[unique_id].get("attached_node") or "", {}))
                 columns, rows = failing_rows(connection, sql, keys, ROWS_SHOWN)

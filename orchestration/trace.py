@@ -860,9 +860,8 @@ def _parsed(key: str, names: list[str]) -> dict[str, object]:
         ends = [*(match.start() for match in starts[1:]), len(key)]
         return {match[1]: key[match.end() : end].strip() for match, end in zip(starts, ends, strict=True)}
     values = [key] if len(names) == 1 else key.split("/")
-    if (
-        more := len(values) - len(names)
-    ) > 0 and ORGANISATION in names:  # its own value has a stroke: unit/organisation
+    # An organisation's own value has a stroke: unit/organisation.
+    if (more := len(values) - len(names)) > 0 and ORGANISATION in names:
         at = names.index(ORGANISATION)
         values[at : at + more + 1] = ["/".join(values[at : at + more + 1])]
     return dict(zip(names, (value.strip() for value in values), strict=True)) if len(values) == len(names) else {}
